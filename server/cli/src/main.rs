@@ -1,0 +1,2 @@
+//! The `assist` command line.
+fn main() {}

@@ -1,0 +1,107 @@
+//! The one seam between agents and whoever shows and holds text.
+//!
+//! The language server implements [`Host`] over an editor's open documents, the command line over the disk. Agents know
+//! no editor: they read, apply, ask and tell through this trait only.
+
+use assist_base::{ByteRange, ChangeSet, DocPath, Event, Outcome, Revision, RunId, TextDelta};
+use async_trait::async_trait;
+
+/// A document as the host holds it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The text, without a byte-order mark, with its own line endings. For an open document this includes unsaved edits.
+    pub text: String,
+    /// Which text this is.
+    pub revision: Revision,
+}
+
+/// Where a span of an earlier revision is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rebased {
+    /// No edit touched it; it may have moved.
+    Moved {
+        /// The span in the present text.
+        range: ByteRange,
+        /// The present revision.
+        revision: Revision,
+    },
+    /// The user (or another program) edited inside it.
+    Touched,
+}
+
+/// Something the user must decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// One line.
+    pub text: String,
+    /// The whole of it as Markdown, where one line is not enough: a plan card, a diff.
+    pub detail: Option<String>,
+    /// The buttons; the first means yes, the last means no. An empty list asks for free text.
+    pub choices: Vec<String>,
+}
+
+/// What the user said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Go ahead.
+    Yes,
+    /// Do not.
+    No,
+    /// Words.
+    Text(String),
+    /// The question was closed without an answer, or the host has nobody to ask. The run keeps waiting.
+    Dismissed,
+}
+
+/// How loud a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something was not done.
+    Warning,
+    /// The run ended badly.
+    Error,
+}
+
+/// What a host could not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// There is no such document.
+    #[error("{0} does not exist")]
+    NotFound(DocPath),
+    /// It cannot be read or written; the sentence says why and names the fix.
+    #[error("{0}")]
+    Unusable(String),
+    /// The editor has gone.
+    #[error("the editor has closed the connection")]
+    Gone,
+}
+
+/// Whoever shows and holds text.
+#[async_trait]
+pub trait Host: Send + Sync + 'static {
+    /// The present text of a document: the open buffer where there is one, else the file.
+    async fn read(&self, path: &DocPath) -> Result<Document, HostError>;
+
+    /// Applies a change set completely or not at all. `Applied` means seen in place, not only sent.
+    async fn apply(&self, set: &ChangeSet) -> Result<Outcome, HostError>;
+
+    /// Where `range` of revision `base` is in the present text.
+    async fn rebase(&self, path: &DocPath, range: ByteRange, base: &Revision) -> Result<Rebased, HostError>;
+
+    /// Asks the user. May take for ever; the caller drops the future when someone answered elsewhere.
+    async fn ask(&self, run: RunId, question: &Question) -> Answer;
+
+    /// Tells the user one sentence.
+    fn notify(&self, run: RunId, severity: Severity, message: &str);
+
+    /// Shows a longer text (an answer, a report) the way the host shows such things.
+    fn show(&self, run: RunId, title: &str, markdown: &str);
+
+    /// An event of a run, already stored.
+    fn event(&self, event: &Event);
+
+    /// A piece of the answer as it streams. May be dropped by a slow host.
+    fn delta(&self, delta: &TextDelta);
+}

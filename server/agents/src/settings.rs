@@ -1,0 +1,151 @@
+//! What users may set, and how the layers are laid over one another.
+//!
+//! `Options` arrive from users (each field may be absent), `Settings` are resolved. Strongest first: command-line flags,
+//! environment, editor settings, the workspace's `assist.toml`, the user's `config.toml`. Keys and base URLs are taken
+//! from the environment and the user's file only: a cloned repository cannot point Assist at another server.
+
+use std::collections::BTreeMap;
+
+use assist_base::Secret;
+use assist_gateway::{GatewayConfig, ProviderConfig};
+use serde::Deserialize;
+
+/// How a verified change reaches the user's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApplyMode {
+    /// At once; one undo step takes it back.
+    #[default]
+    Direct,
+    /// After the user said yes to its diff.
+    Preview,
+}
+
+/// One layer of configuration, as written by a user.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The preferred provider.
+    pub provider: Option<String>,
+    /// Model for editing and answering: `model` or `provider/model`. Short for `tiers.b`.
+    pub model: Option<String>,
+    /// Models by tier.
+    pub tiers: TierOptions,
+    /// How changes are applied.
+    pub apply: Option<ApplyMode>,
+    /// Upper bound for one answer, in tokens.
+    pub max_output_tokens: Option<u32>,
+    /// User scope only: how to reach the providers.
+    pub providers: BTreeMap<String, ProviderOptions>,
+}
+
+/// Models by tier, each `model` or `provider/model`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TierOptions {
+    /// Cheap work.
+    pub a: Option<String>,
+    /// Assist itself and ordinary work.
+    pub b: Option<String>,
+    /// Hard work.
+    pub c: Option<String>,
+}
+
+/// How to reach one provider.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProviderOptions {
+    /// Where its API is.
+    pub base_url: Option<String>,
+    /// Its key. Better kept by `assist auth set`.
+    pub api_key: Option<String>,
+}
+
+impl std::fmt::Debug for ProviderOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = self.api_key.as_ref().map(|_| "***");
+        f.debug_struct("ProviderOptions").field("base_url", &self.base_url).field("api_key", &key).finish()
+    }
+}
+
+/// Who wrote a layer, which decides what it may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Flags, environment and the user's own file.
+    User,
+    /// The editor's settings, which a workspace can set too.
+    Editor,
+    /// A file in the repository.
+    Workspace,
+}
+
+/// A layer and where it came from.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Who wrote it.
+    pub scope: Scope,
+    /// What to call it in messages: a file name, `environment`, `flags`.
+    pub source: String,
+    /// What it says.
+    pub options: Options,
+}
+
+/// Everything resolved.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How changes are applied.
+    pub apply: ApplyMode,
+    /// Upper bound for one answer, in tokens.
+    pub max_output_tokens: u32,
+    /// What the gateway needs.
+    pub gateway: GatewayConfig,
+    /// One sentence for everything that was said in a place where it does not count.
+    pub warnings: Vec<String>,
+}
+
+/// The default upper bound for one answer: a component is under 150 lines, an answer rarely holds more than a few.
+pub const DEFAULT_MAX_OUTPUT_TOKENS: u32 = 8_192;
+
+/// Lays `layers` over one another, strongest first.
+pub fn resolve(layers: &[Layer]) -> Settings {
+    let first = |get: fn(&Options) -> Option<&String>| layers.iter().find_map(|l| get(&l.options)).cloned();
+    let mut warnings = Vec::new();
+    let mut providers: BTreeMap<String, ProviderConfig> = BTreeMap::new();
+    for layer in layers {
+        if layer.options.providers.is_empty() {
+            continue;
+        }
+        if layer.scope != Scope::User {
+            warnings.push(format!(
+                "{} sets `providers`, which only your own configuration may do; it was ignored.",
+                layer.source
+            ));
+            continue;
+        }
+        for (name, options) in &layer.options.providers {
+            let entry = providers.entry(name.clone()).or_default();
+            if entry.base_url.is_none() {
+                entry.base_url.clone_from(&options.base_url);
+            }
+            if entry.key.is_none() {
+                entry.key = options.api_key.as_ref().map(Secret::new).filter(|key| !key.is_empty());
+            }
+        }
+    }
+    let tier_b = layers.iter().find_map(|l| l.options.model.clone().or_else(|| l.options.tiers.b.clone()));
+    let gateway = GatewayConfig {
+        providers,
+        tiers: [first(|o| o.tiers.a.as_ref()), tier_b, first(|o| o.tiers.c.as_ref())],
+        provider: first(|o| o.provider.as_ref()),
+        ..GatewayConfig::default()
+    };
+    Settings {
+        apply: layers.iter().find_map(|l| l.options.apply).unwrap_or_default(),
+        max_output_tokens: layers
+            .iter()
+            .find_map(|l| l.options.max_output_tokens)
+            .unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS),
+        gateway,
+        warnings,
+    }
+}

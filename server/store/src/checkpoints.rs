@@ -1,0 +1,93 @@
+//! Where a run can go on from: `checkpoints`. On the disk, not only in its cache, when a call returns.
+
+use assist_base::{RunId, Timestamp};
+use rusqlite::{Row, params};
+use serde_json::Value;
+
+use crate::error::{Result, StoreError};
+use crate::lane::Durability;
+use crate::{Store, rows};
+
+/// The checkpoints of a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoints<'s>(pub(crate) &'s Store);
+
+/// A point a run can go on from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Its number; a later checkpoint has a higher one.
+    pub id: i64,
+    /// The run.
+    pub run: RunId,
+    /// The stage that was completed.
+    pub stage: String,
+    /// The component it was about, if any.
+    pub component: Option<String>,
+    /// What the stage needs to go on.
+    pub data: Value,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+impl Checkpoints<'_> {
+    /// Writes a checkpoint and returns its number.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such run.
+    pub async fn add(
+        &self,
+        run: RunId,
+        stage: &str,
+        component: Option<&str>,
+        data: Value,
+        at: Timestamp,
+    ) -> Result<i64> {
+        let (stage, component) = (stage.to_owned(), component.map(str::to_owned));
+        self.0
+            .write(Durability::Full, move |tx| {
+                let sql = "INSERT INTO checkpoints (run_id, stage, component, data, created_at)
+                    VALUES (?1, ?2, ?3, ?4, ?5)";
+                rows::run(tx, sql, params![run.to_string(), stage, component, data.to_string(), at.0])
+                    .map_err(|error| StoreError::or_missing(error, "run", run))?;
+                Ok(tx.last_insert_rowid())
+            })
+            .await
+    }
+
+    /// The last checkpoint of a run.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn latest(&self, run: RunId) -> Result<Option<Checkpoint>> {
+        self.0
+            .read(move |tx| {
+                let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id DESC LIMIT 1";
+                rows::first(tx, sql, [run.to_string()], checkpoint)
+            })
+            .await
+    }
+
+    /// The checkpoints of a run, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn list(&self, run: RunId) -> Result<Vec<Checkpoint>> {
+        self.0
+            .read(move |tx| {
+                let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id";
+                rows::all(tx, sql, [run.to_string()], checkpoint)
+            })
+            .await
+    }
+}
+
+fn checkpoint(row: &Row<'_>) -> Result<Checkpoint> {
+    Ok(Checkpoint {
+        id: row.get("id")?,
+        run: rows::word(row, "run_id")?,
+        stage: row.get("stage")?,
+        component: row.get("component")?,
+        data: rows::json(row, "data")?,
+        created_at: rows::time(row, "created_at")?,
+    })
+}

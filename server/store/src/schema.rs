@@ -1,0 +1,123 @@
+//! The schema and its migrations. They are numbered and append-only: a shipped file is never edited.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite_migration::{HookError, M, Migrations};
+
+use crate::error::{Result, StoreError};
+
+/// Every migration, in order. A new one is appended here and never moved.
+pub(crate) const FILES: [(&str, &str); 1] = [("0001_runs", include_str!("migrations/0001_runs.sql"))];
+
+/// The schema version this program writes.
+pub(crate) const VERSION: i64 = FILES.len() as i64;
+
+/// What `PRAGMA application_id` says in our files: `ASST`.
+pub(crate) const APPLICATION_ID: i64 = 0x4153_5354;
+
+/// Tables without which a file that claims our version is not whole.
+pub(crate) const TABLES: [&str; 11] = [
+    "advisor_conversations",
+    "agent_sessions",
+    "blobs",
+    "changed_files",
+    "checkpoints",
+    "conversation_sessions",
+    "events",
+    "leases",
+    "ledger",
+    "messages",
+    "snapshots",
+];
+
+/// Brings the database to [`VERSION`], also while other processes try the same.
+///
+/// # Errors
+/// Whatever SQLite reports; the database is then as it was.
+pub(crate) fn migrate(conn: &mut Connection) -> Result<()> {
+    let mut version = user_version(conn)?;
+    while version < VERSION {
+        // Migrations may rebuild tables, which must not cascade; references are checked at the end of each instead.
+        conn.pragma_update(None, "foreign_keys", false)?;
+        conn.set_transaction_behavior(TransactionBehavior::Immediate);
+        let outcome = migrations().to_latest(conn);
+        conn.set_transaction_behavior(TransactionBehavior::Deferred);
+        conn.pragma_update(None, "foreign_keys", true)?;
+        let now = user_version(conn)?;
+        // A failure counts only if nobody else has migrated meanwhile.
+        if let Err(error) = outcome
+            && now == version
+        {
+            return Err(match error {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+                other => StoreError::Sql { message: other.to_string() },
+            });
+        }
+        version = now;
+    }
+    Ok(())
+}
+
+/// The version the file says it has.
+pub(crate) fn user_version(conn: &Connection) -> Result<i64> {
+    Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
+/// The migrations; each refuses to run a second time. Two processes that open a new database at once both read the old
+/// version before either has the write lock; the second must notice when it gets the lock.
+pub(crate) fn migrations() -> Migrations<'static> {
+    let migration = |(index, (_, sql)): (usize, &(&'static str, &'static str))| {
+        M::up_with_hook(sql, move |tx: &Transaction| {
+            let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            if version > index as i64 {
+                return Err(HookError::Hook("another process was faster".to_owned()));
+            }
+            Ok(())
+        })
+        .foreign_key_check()
+    };
+    Migrations::new(FILES.iter().enumerate().map(migration).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use assist_base::ContentHash;
+
+    use super::*;
+
+    /// Hashes of the shipped files. Append; a hash that is already here may never change.
+    const SHIPPED: [&str; 1] = ["8e1b7eb0f47ed6e007b9648735be151245b7add6d3fbc2dcb28accc5634d6abe"];
+
+    #[test]
+    fn shipped_migrations_are_never_edited() {
+        let hashes: Vec<_> = FILES.iter().map(|(_, sql)| ContentHash::of(sql).as_str().to_owned()).collect();
+        assert_eq!(hashes, SHIPPED);
+    }
+
+    #[test]
+    fn every_version_upgrades_to_the_latest() {
+        for from in 0..=FILES.len() {
+            let mut conn = Connection::open_in_memory().unwrap();
+            if from > 0 {
+                migrations().to_version(&mut conn, from).unwrap();
+            }
+            migrate(&mut conn).unwrap();
+            assert_eq!(user_version(&conn).unwrap(), VERSION, "from {from}");
+            let lacking: i64 = conn
+                .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(lacking, 0);
+            for table in TABLES {
+                conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_migration_that_another_process_made_is_not_made_again() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn).unwrap();
+        conn.execute_batch("DROP TABLE ledger; DROP INDEX agent_sessions_by_age;").unwrap();
+        migrate(&mut conn).unwrap();
+        assert!(conn.prepare("SELECT * FROM ledger").is_err(), "an applied migration ran again");
+    }
+}

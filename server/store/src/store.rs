@@ -1,0 +1,197 @@
+//! The store itself: one handle, cheap to clone, through which all tables are reached.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rusqlite::Transaction;
+
+use crate::error::{Result, StoreError};
+use crate::lane::{Durability, Lane, OnError};
+use crate::open::{self, Mode, Opened};
+use crate::{
+    Blobs, Checkpoints, Conversations, Events, Leases, Ledger, Messages, Sessions, Snapshots, damage,
+};
+
+/// Connections for reading, each with its thread. They open when there is something to read.
+const READERS: usize = 3;
+
+/// The database of one workspace. Clones share it; it closes when the last one is dropped.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    mode: Mode,
+    path: Option<PathBuf>,
+    /// Absent when the file may not be written to.
+    writer: Option<Lane>,
+    /// Absent in memory, where only the writer's connection sees the data.
+    readers: Option<Lane>,
+    /// Set once damage is seen; from then on nothing is written.
+    damage: Arc<OnceLock<StoreError>>,
+}
+
+impl Store {
+    /// Opens the database in `folder`, the workspace's `.assist` folder, and makes both where they are missing.
+    ///
+    /// What cannot be written is not an error: [`Store::mode`] says what was possible, and why. Blocks on the disk, so
+    /// call it on a blocking thread.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when another process keeps the file locked; anything else only when not even a database in
+    /// memory can be had.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::start(open::open(folder)?)
+    }
+
+    /// A database that is forgotten with the process.
+    ///
+    /// # Errors
+    /// Only when SQLite has no memory.
+    pub fn in_memory() -> Result<Self> {
+        Self::in_memory_because("Nothing is remembered: this session's data is kept in memory only.")
+    }
+
+    /// As [`Store::in_memory`], with the sentence that tells the user why.
+    ///
+    /// # Errors
+    /// Only when SQLite has no memory.
+    pub fn in_memory_because(reason: impl Into<String>) -> Result<Self> {
+        Self::start(open::in_memory(reason.into())?)
+    }
+
+    fn start(opened: Opened) -> Result<Self> {
+        let Opened { mode, conn, path, damage } = opened;
+        let seen = Arc::new(OnceLock::new());
+        // In memory the damaged file is not in use, and writing is safe.
+        if let (Some(damage), Mode::ReadOnly(_)) = (damage, &mode) {
+            let _ = seen.set(damage);
+        }
+        let on_error = on_error(path.clone(), Arc::clone(&seen));
+        let lane = |name: &str, threads, conn, path: &Option<PathBuf>| {
+            let (path, mode) = (path.clone(), mode.clone());
+            // In memory there is one connection, and a thread that has it never asks for another.
+            Lane::start(name, threads, conn, Arc::clone(&on_error), move || match &path {
+                Some(path) => open::reader(path, &mode),
+                None => Err(StoreError::Closed),
+            })
+        };
+        let (writer, readers) = match &mode {
+            Mode::ReadWrite => (
+                Some(lane("store-write", 1, Some(conn), &path)?),
+                Some(lane("store-read", READERS, None, &path)?),
+            ),
+            Mode::Memory(_) => (Some(lane("store-write", 1, Some(conn), &path)?), None),
+            Mode::ReadOnly(_) => (None, Some(lane("store-read", READERS, Some(conn), &path)?)),
+        };
+        Ok(Self(Arc::new(Inner { mode, path, writer, readers, damage: seen })))
+    }
+
+    /// What can be done with this store.
+    pub fn mode(&self) -> &Mode {
+        &self.0.mode
+    }
+
+    /// The database file; none in memory.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// Finishes what is queued and closes the file. Later calls on any clone fail with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        for lane in [&self.0.readers, &self.0.writer].into_iter().flatten() {
+            lane.close().await;
+        }
+    }
+
+    /// Looks at every page of the file. Takes seconds on a large one.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when a page is wrong; a copy has been made by then, and nothing more is written.
+    pub async fn check(&self) -> Result<()> {
+        self.read(|tx| damage::quick_check(tx)).await
+    }
+
+    /// Runs: `agent_sessions` and `changed_files`.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+
+    /// What runs told the world: `events`.
+    pub fn events(&self) -> Events<'_> {
+        Events(self)
+    }
+
+    /// `advisor_conversations`.
+    pub fn conversations(&self) -> Conversations<'_> {
+        Conversations(self)
+    }
+
+    /// What was said in them: `messages`.
+    pub fn messages(&self) -> Messages<'_> {
+        Messages(self)
+    }
+
+    /// Where a run can go on from: `checkpoints`.
+    pub fn checkpoints(&self) -> Checkpoints<'_> {
+        Checkpoints(self)
+    }
+
+    /// Content by hash: `blobs`.
+    pub fn blobs(&self) -> Blobs<'_> {
+        Blobs(self)
+    }
+
+    /// Files before and after each change set: `snapshots`.
+    pub fn snapshots(&self) -> Snapshots<'_> {
+        Snapshots(self)
+    }
+
+    /// Which process owns what: `leases`.
+    pub fn leases(&self) -> Leases<'_> {
+        Leases(self)
+    }
+
+    /// What model calls cost: `ledger`.
+    pub fn ledger(&self) -> Ledger<'_> {
+        Ledger(self)
+    }
+
+    /// Runs `work` in a read transaction.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let lane = self.0.readers.as_ref().or(self.0.writer.as_ref()).ok_or(StoreError::Closed)?;
+        lane.read(work).await
+    }
+
+    /// Runs `work` in a write transaction; it is committed when this returns.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if let Some(damage) = self.0.damage.get() {
+            return Err(damage.clone());
+        }
+        let Some(writer) = &self.0.writer else {
+            let Mode::ReadOnly(reason) = &self.0.mode else { return Err(StoreError::Closed) };
+            return Err(StoreError::ReadOnly { reason: reason.clone() });
+        };
+        writer.write(durability, work).await
+    }
+}
+
+/// What turns the first sight of damage into a copy of the file and an end to writing.
+fn on_error(path: Option<PathBuf>, seen: Arc<OnceLock<StoreError>>) -> OnError {
+    Arc::new(move |error| match (&error, &path) {
+        (StoreError::Damaged { .. }, Some(path)) => seen.get_or_init(|| damage::preserve(path)).clone(),
+        _ => error,
+    })
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("mode", &self.0.mode).field("path", &self.0.path).finish()
+    }
+}

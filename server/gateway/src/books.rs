@@ -1,0 +1,84 @@
+//! Accounting, as the gateway sees it: a call is reserved before it is made and settled when it ended, however it did.
+//!
+//! The trait is implemented over the store by the `agents` crate. Reserving before calling is what keeps concurrent
+//! runs from overspending together.
+
+use assist_base::RunId;
+use async_trait::async_trait;
+
+use crate::{StopReason, Tier, Usage};
+
+/// What a call may use at most, as known before it is made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// The run that pays.
+    pub run: RunId,
+    /// The stage or role that asks.
+    pub agent: String,
+    /// The registry name of the provider.
+    pub provider: String,
+    /// The provider's name of the model.
+    pub model: String,
+    /// The tier that was asked for.
+    pub tier: Tier,
+    /// Prompt tokens, estimated on the high side.
+    pub input_tokens: u64,
+    /// The limit on output tokens.
+    pub max_output_tokens: u64,
+    /// What that would cost in US dollars, where prices are known.
+    pub cost_usd: Option<f64>,
+}
+
+/// Money set aside for one call. Given back to [`Books::settle`] exactly once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reservation {
+    /// The ledger's own number for it.
+    pub id: i64,
+}
+
+/// What a call really used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settlement {
+    /// Tokens; all zero when the call failed before the first byte.
+    pub usage: Usage,
+    /// US dollars, where prices are known.
+    pub cost_usd: Option<f64>,
+    /// How the answer ended; none when there was no answer, or the caller dropped the stream.
+    pub stop: Option<StopReason>,
+    /// The provider's name for the request.
+    pub request_id: Option<String>,
+}
+
+/// The budget does not allow the call. It was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct BudgetRefused {
+    /// One sentence for the user: which budget, how much is used, how to raise it.
+    pub reason: String,
+}
+
+/// Who keeps account of tokens and money.
+#[async_trait]
+pub trait Books: Send + Sync + 'static {
+    /// Sets aside what a call may use, before it is made.
+    ///
+    /// # Errors
+    /// [`BudgetRefused`] when it would go over a budget.
+    async fn reserve(&self, estimate: &Estimate) -> Result<Reservation, BudgetRefused>;
+
+    /// Replaces a reservation by what was really used. Must not fail: what cannot be written is logged there.
+    async fn settle(&self, reservation: Reservation, settlement: Settlement);
+}
+
+/// Keeps no account and allows everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoBooks;
+
+#[async_trait]
+impl Books for NoBooks {
+    async fn reserve(&self, _estimate: &Estimate) -> Result<Reservation, BudgetRefused> {
+        Ok(Reservation { id: 0 })
+    }
+
+    async fn settle(&self, _reservation: Reservation, _settlement: Settlement) {}
+}

@@ -1,0 +1,366 @@
+//! Streams of answers: what was received so far, the accounting that follows a stream wherever it ends, and the loop
+//! that reads one from a socket.
+//!
+//! A stream never loses text and never fails after it began: whatever happens becomes the last chunk. Dropping it drops
+//! the response, which closes the socket, and settles what was used as an estimate.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use assist_base::{Clock, Secret};
+use futures::Stream;
+use futures::stream::StreamExt as _;
+use reqwest::Response;
+use tokio::runtime::Handle;
+
+use crate::endpoint::Endpoint;
+use crate::frames::Frames;
+use crate::problem::Place;
+use crate::providers::{Decoder, Fault, ProviderInfo};
+use crate::tokens::complete_usage;
+use crate::transport::Transport;
+use crate::{
+    Books, Chunk, Completion, GatewayError, ModelFacts, Phase, Reservation, Settlement, StopReason, Usage,
+};
+
+/// The chunks of one answer. Ends after [`Chunk::Done`].
+pub struct ChunkStream(Pin<Box<dyn Stream<Item = Chunk> + Send>>);
+
+impl ChunkStream {
+    pub(crate) fn new(stream: impl Stream<Item = Chunk> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+
+    /// The next chunk; none after the last.
+    pub async fn next(&mut self) -> Option<Chunk> {
+        self.0.next().await
+    }
+}
+
+impl Stream for ChunkStream {
+    type Item = Chunk;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Chunk>> {
+        self.0.as_mut().poll_next(context)
+    }
+}
+
+impl std::fmt::Debug for ChunkStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ChunkStream")
+    }
+}
+
+/// What a decoder has understood so far.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// Chunks that were not handed out yet.
+    pub ready: VecDeque<Chunk>,
+    /// Why the model stopped, once it said so.
+    pub stop: Option<StopReason>,
+    /// Tokens as reported so far.
+    pub usage: Usage,
+    /// Whether that report is the last.
+    pub final_figures: bool,
+    /// What the provider says it charged.
+    pub cost_usd: Option<f64>,
+    /// The provider's name for the request.
+    pub request_id: Option<String>,
+    /// Whether the sign was seen that makes an answer of this provider whole.
+    pub whole: bool,
+    /// Whether nothing more is to come.
+    pub finished: bool,
+}
+
+impl Received {
+    pub(crate) fn text(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.ready.push_back(Chunk::Text(text.to_owned()));
+        }
+    }
+
+    pub(crate) fn reasoning(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.ready.push_back(Chunk::Reasoning(text.to_owned()));
+        }
+    }
+}
+
+/// The accounting of one call: closed exactly once, at the latest when it is dropped.
+pub(crate) struct Ledger {
+    books: Arc<dyn Books>,
+    reservation: Option<Reservation>,
+    runtime: Option<Handle>,
+    facts: Option<ModelFacts>,
+    /// Local and replayed answers cost nothing, which is not the same as a price that is not known.
+    free: bool,
+    /// Prompt tokens, estimated.
+    prompt: u64,
+    /// Whether a request is under way that the provider may charge for.
+    pub sent: bool,
+    reported: Usage,
+    final_figures: bool,
+    cost_usd: Option<f64>,
+    request_id: Option<String>,
+    bytes: u64,
+}
+
+impl Ledger {
+    pub(crate) fn open(
+        books: Arc<dyn Books>,
+        reservation: Reservation,
+        facts: Option<ModelFacts>,
+        free: bool,
+        prompt: u64,
+    ) -> Self {
+        Self {
+            books,
+            reservation: Some(reservation),
+            runtime: Handle::try_current().ok(),
+            facts,
+            free,
+            prompt,
+            sent: false,
+            reported: Usage::default(),
+            final_figures: false,
+            cost_usd: None,
+            request_id: None,
+            bytes: 0,
+        }
+    }
+
+    /// Counts a chunk on its way to the caller.
+    pub(crate) fn note(&mut self, chunk: &Chunk) {
+        if let Chunk::Text(text) | Chunk::Reasoning(text) = chunk {
+            self.bytes += text.len() as u64;
+        }
+    }
+
+    /// Keeps what was reported, for the case that the stream is dropped.
+    fn keep(&mut self, received: &Received) {
+        self.reported = received.usage;
+        self.final_figures = received.final_figures;
+        self.cost_usd = received.cost_usd;
+        if self.request_id != received.request_id {
+            self.request_id.clone_from(&received.request_id);
+        }
+    }
+
+    fn usage(&self) -> Usage {
+        if !self.sent && self.bytes == 0 {
+            return Usage::default();
+        }
+        complete_usage(self.reported, self.final_figures, self.prompt, self.bytes)
+    }
+
+    fn cost(&self, usage: &Usage) -> Option<f64> {
+        if self.free {
+            return Some(0.0);
+        }
+        self.cost_usd.or_else(|| self.facts.as_ref().map(|facts| facts.cost(usage)))
+    }
+
+    /// The answer ended: settles, and says how.
+    pub(crate) async fn close(&mut self, received: Received, error: Option<GatewayError>) -> Completion {
+        self.sent = true;
+        self.keep(&received);
+        let stop = match received.stop {
+            Some(stop) if received.whole => stop,
+            _ => StopReason::Cut,
+        };
+        let usage = self.usage();
+        let completion = Completion {
+            // An error after the whole answer (a reset instead of a clean end) does not make it less whole.
+            error: error.filter(|_| stop == StopReason::Cut),
+            cost_usd: self.cost(&usage),
+            request_id: received.request_id,
+            stop,
+            usage,
+        };
+        self.settle(Some(completion.stop.clone())).await;
+        completion
+    }
+
+    /// The call failed before there was an answer.
+    pub(crate) async fn fail(mut self, error: &GatewayError) {
+        // A provider that was slow may have worked, and charge for it. One that refused does not.
+        self.sent = matches!(error, GatewayError::Timeout { phase: Phase::FirstToken | Phase::Idle, .. });
+        self.settle(None).await;
+    }
+
+    async fn settle(&mut self, stop: Option<StopReason>) {
+        if let Some(task) = self.settling(stop) {
+            // In a task of its own, so that a caller who goes away now does not leave it half done.
+            match &self.runtime {
+                Some(runtime) => drop(runtime.spawn(task).await),
+                None => task.await,
+            }
+        }
+    }
+
+    fn settling(&mut self, stop: Option<StopReason>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let reservation = self.reservation.take()?;
+        let usage = self.usage();
+        let cost_usd = self.cost(&usage);
+        let settlement = Settlement { usage, cost_usd, stop, request_id: self.request_id.take() };
+        let books = Arc::clone(&self.books);
+        Some(async move { books.settle(reservation, settlement).await })
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let Some(task) = self.settling(None) else { return };
+        match &self.runtime {
+            Some(runtime) => drop(runtime.spawn(task)),
+            None => tracing::warn!("a call was dropped outside of the runtime; its reservation stands"),
+        }
+    }
+}
+
+/// A stream that has begun.
+pub(crate) struct Live {
+    pub response: Response,
+    pub frames: Frames,
+    pub decoder: Box<dyn Decoder>,
+    pub clock: Arc<dyn Clock>,
+    pub transport: Transport,
+    pub endpoint: Endpoint,
+    pub provider: &'static ProviderInfo,
+    pub model: String,
+    pub key: Option<Secret>,
+    pub request_id: Option<String>,
+    /// When the first event must be there, on the clock's scale.
+    pub first_by: Duration,
+    /// What that allowed in all, for the message.
+    pub first_token: Duration,
+    pub idle: Duration,
+    pub ledger: Ledger,
+}
+
+/// What one reading gave.
+enum Read {
+    Bytes(bytes::Bytes),
+    End,
+    Failed(GatewayError),
+}
+
+impl Live {
+    /// The chunks, as they come.
+    pub(crate) fn stream(mut self) -> ChunkStream {
+        let mut received = Received { request_id: self.request_id.take(), ..Received::default() };
+        ChunkStream::new(async_stream::stream! {
+            let mut begun = false;
+            let error = loop {
+                let read = self.read(begun).await;
+                let ended = !matches!(read, Read::Bytes(_));
+                let error = self.understand(read, &mut begun, &mut received);
+                self.ledger.keep(&received);
+                while let Some(chunk) = received.ready.pop_front() {
+                    self.ledger.note(&chunk);
+                    yield chunk;
+                }
+                if ended || error.is_some() || received.finished {
+                    break error;
+                }
+            };
+            let completion = self.ledger.close(received, error).await;
+            if completion.error.is_none() && completion.stop != StopReason::Cut {
+                self.let_go();
+            } else {
+                drop(self);
+            }
+            yield Chunk::Done(completion);
+        })
+    }
+
+    async fn read(&mut self, begun: bool) -> Read {
+        let (phase, after, limit) = if begun {
+            (Phase::Idle, self.idle, self.idle)
+        } else {
+            (Phase::FirstToken, self.first_token, self.first_by.saturating_sub(self.clock.elapsed()))
+        };
+        let clock = Arc::clone(&self.clock);
+        let provider = self.provider.name;
+        tokio::select! {
+            biased;
+            chunk = self.response.chunk() => match chunk {
+                Ok(Some(bytes)) => Read::Bytes(bytes),
+                Ok(None) => Read::End,
+                Err(error) => Read::Failed(self.transport.explain(provider, &self.endpoint, error)),
+            },
+            () = clock.sleep(limit) => {
+                Read::Failed(GatewayError::Timeout { provider: provider.to_owned(), phase, after })
+            }
+        }
+    }
+
+    /// Takes in what was read. An error says why the stream shall not be read on.
+    fn understand(&mut self, read: Read, begun: &mut bool, received: &mut Received) -> Option<GatewayError> {
+        let (taken, failure, ended) = match read {
+            Read::Bytes(bytes) => (self.frames.push(&bytes), None, false),
+            Read::End => (self.frames.finish(), None, true),
+            Read::Failed(error) => (self.frames.finish(), Some(error), true),
+        };
+        while let Some(frame) = self.frames.next() {
+            *begun |= frame.event != "ping";
+            if received.finished {
+                break;
+            }
+            match self.decoder.frame(&frame, received) {
+                Ok(()) => {}
+                // The last event of a stream that broke may be half an event: the break is what is reported.
+                Err(Fault::Malformed) if ended => break,
+                Err(Fault::Malformed) => {
+                    return Some(self.protocol("an event of its stream is not readable"));
+                }
+                Err(Fault::Problem(problem)) => {
+                    let address = self.endpoint.shown();
+                    let place = Place {
+                        provider: self.provider,
+                        model: &self.model,
+                        address: &address,
+                        key: self.key.as_ref(),
+                    };
+                    return Some(problem.into_stream_error(&place, received.request_id.clone()));
+                }
+            }
+        }
+        if taken.is_err() {
+            return failure.or_else(|| Some(self.protocol("an event of its stream has no end")));
+        }
+        failure
+    }
+
+    fn protocol(&self, detail: &str) -> GatewayError {
+        GatewayError::Protocol {
+            provider: self.provider.name.to_owned(),
+            address: self.endpoint.shown(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// Reads the last bytes of a whole answer aside, so that the connection can serve the next call.
+    fn let_go(self) {
+        const LONGEST: Duration = Duration::from_secs(1);
+        const MOST_BYTES: usize = 64 * 1024;
+        let Self { mut response, .. } = self;
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                let rest = async {
+                    let mut bytes = 0;
+                    while let Ok(Some(chunk)) = response.chunk().await {
+                        bytes += chunk.len();
+                        if bytes > MOST_BYTES {
+                            break;
+                        }
+                    }
+                };
+                let _ = tokio::time::timeout(LONGEST, rest).await;
+            });
+        }
+    }
+}

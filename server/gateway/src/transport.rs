@@ -1,0 +1,113 @@
+//! The HTTP clients, and what their failures mean.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use reqwest::{Client, redirect};
+
+use crate::endpoint::Endpoint;
+use crate::{GatewayError, Phase};
+
+/// One client for the world, one for this machine. Both keep their connections.
+#[derive(Debug, Clone)]
+pub(crate) struct Transport {
+    world: Client,
+    local: Client,
+    connect: Duration,
+}
+
+impl Transport {
+    pub(crate) fn new(connect: Duration) -> Result<Self, GatewayError> {
+        // Fails only where the process has a provider already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = || {
+            Client::builder()
+                .connect_timeout(connect)
+                .tcp_nodelay(true)
+                .user_agent(concat!("assist/", env!("CARGO_PKG_VERSION")))
+                // A redirect would carry keys and code to a place that nobody chose.
+                .redirect(redirect::Policy::none())
+        };
+        let failed = |error: reqwest::Error| GatewayError::Settings {
+            message: format!(
+                "The secure connections could not be set up ({}): install the system's certificates or unset SSL_CERT_FILE and the proxy variables.",
+                chain(&error.without_url())
+            ),
+        };
+        Ok(Self {
+            world: builder().build().map_err(failed)?,
+            // A proxy cannot reach this machine's own servers.
+            local: builder().no_proxy().build().map_err(failed)?,
+            connect,
+        })
+    }
+
+    pub(crate) fn client(&self, endpoint: &Endpoint) -> &Client {
+        if endpoint.is_local() { &self.local } else { &self.world }
+    }
+
+    /// What a failure before or in the middle of an answer means.
+    pub(crate) fn explain(&self, provider: &str, endpoint: &Endpoint, error: reqwest::Error) -> GatewayError {
+        let provider = provider.to_owned();
+        let address = endpoint.shown();
+        let error = error.without_url();
+        if error.is_connect() && error.is_timeout() {
+            return GatewayError::Timeout { provider, phase: Phase::Connect, after: self.connect };
+        }
+        let text = chain(&error);
+        if let Some(detail) = tls_fault(&error) {
+            return GatewayError::Tls { provider, address, detail };
+        }
+        let detail = match io_kind(&error) {
+            Some(io::ErrorKind::ConnectionRefused) if endpoint.is_local() => {
+                "nothing listens there, so start the server or correct the base URL".to_owned()
+            }
+            Some(io::ErrorKind::ConnectionRefused) => {
+                "the connection was refused, so check the base URL and the network".to_owned()
+            }
+            _ if text.contains("dns error") || text.contains("lookup") => {
+                "the name is not known, so check the base URL and the network".to_owned()
+            }
+            _ if text.contains("proxy") || text.contains("tunnel") => {
+                "the proxy did not let it through, so check HTTPS_PROXY and NO_PROXY".to_owned()
+            }
+            _ if error.is_connect() => "no connection could be made, so check the network".to_owned(),
+            _ => "the connection broke, so try again".to_owned(),
+        };
+        GatewayError::Network { provider, address, detail }
+    }
+}
+
+/// The messages of an error and its causes, for reading, never with an address in it.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |error: &&(dyn std::error::Error + 'static)| (*error).source())
+}
+
+fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
+    causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
+}
+
+/// What the TLS library says, where it was the one to fail.
+fn tls_fault(error: &reqwest::Error) -> Option<String> {
+    causes(error).find_map(|cause| {
+        let inner = cause.downcast_ref::<rustls::Error>();
+        // An I/O error hides its payload from `source`: the payload's own source is what comes next.
+        let wrapped = || {
+            let payload = cause.downcast_ref::<io::Error>()?.get_ref()?;
+            payload.downcast_ref::<rustls::Error>()
+        };
+        inner.or_else(wrapped).map(ToString::to_string)
+    })
+}

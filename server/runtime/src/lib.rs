@@ -1,1 +1,21 @@
-//! Part of the assist server.
+//! The workspace on disk: finding its root, keeping paths inside it, reading text, and changing closed files so that a
+//! crash at any moment leaves each change set either made or not made.
+//!
+//! Everything here blocks; callers on an async runtime use a blocking thread. Nothing here knows an editor: documents
+//! that are open in one are changed through the editor, never on disk. The only crate that may start processes.
+
+pub mod error;
+pub mod process;
+pub mod root;
+pub mod text;
+pub mod workspace;
+
+mod contain;
+mod disk;
+mod journal;
+
+pub use error::FileError;
+pub use journal::{Recovered, Recovery};
+pub use root::workspace_root;
+pub use text::{LineEnding, MAX_FILE_BYTES, TextFile};
+pub use workspace::{Trust, Workspace};

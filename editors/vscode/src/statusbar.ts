@@ -1,0 +1,122 @@
+/** The item in the status bar: how Assist stands, and on a click what can be done about it. */
+
+import * as vscode from "vscode";
+import type { Runs } from "./runs";
+import type { Session } from "./session";
+
+interface Entry extends vscode.QuickPickItem {
+  act?: () => unknown;
+}
+
+export class StatusBar implements vscode.Disposable {
+  private readonly item = vscode.window.createStatusBarItem("assist.status", vscode.StatusBarAlignment.Right, 100);
+  private readonly subscriptions: vscode.Disposable[];
+
+  constructor(
+    private readonly session: Session,
+    private readonly runs: Runs,
+    private readonly run: (command: string, runId: string) => Promise<void>,
+  ) {
+    this.item.name = "Assist";
+    this.item.command = "assist.ui.status";
+    this.subscriptions = [session.onDidChange(() => this.draw()), runs.onDidChange(() => this.draw())];
+    this.draw();
+    this.item.show();
+  }
+
+  dispose(): void {
+    this.item.dispose();
+    for (const subscription of this.subscriptions) subscription.dispose();
+  }
+
+  /** What can be done now. */
+  async menu(): Promise<void> {
+    const ui = (command: string) => () => vscode.commands.executeCommand(command);
+    const entries: Entry[] = [];
+    const group = (label: string, ...items: Entry[]): void => {
+      if (items.length > 0) entries.push({ label, kind: vscode.QuickPickItemKind.Separator }, ...items);
+    };
+    const open = this.runs.open();
+    group(
+      "runs",
+      ...open.flatMap((run): Entry[] => {
+        const description = run.message;
+        const name = run.title || run.id;
+        const cancel: Entry = { label: `$(debug-stop) Cancel: ${name}`, description, act: () => this.run("assist.cancel", run.id) };
+        if (run.standing !== "asking") return [cancel];
+        return [
+          { label: `$(check) Say yes: ${name}`, description, act: () => this.run("assist.confirm", run.id) },
+          { label: `$(close) Say no: ${name}`, description, act: () => this.run("assist.decline", run.id) },
+          cancel,
+        ];
+      }),
+    );
+    if (this.session.link === "ready") {
+      group(
+        "ask",
+        { label: "$(sparkle) Ask Assist…", description: "about the selection, the file or the workspace", act: ui("assist.ui.ask") },
+        { label: "$(comment-discussion) Explain", act: ui("assist.ui.explain") },
+      );
+      group(
+        "history",
+        { label: "$(discard) Undo the Last Run", act: ui("assist.ui.undo") },
+        { label: "$(history) Sessions…", act: ui("assist.ui.sessions") },
+      );
+    }
+    const { status } = this.session;
+    const server: Entry[] = [];
+    if (this.session.link === "ready" || status !== undefined) {
+      server.push({ label: "$(key) Set API Key…", description: keyNote(this.session), act: ui("assist.ui.setKey") });
+    }
+    server.push(
+      { label: "$(settings-gear) Settings", act: () => vscode.commands.executeCommand("workbench.action.openSettings", "assist.") },
+      { label: "$(debug-restart) Restart Server", description: this.session.problem, act: ui("assist.ui.restart") },
+      { label: "$(output) Show Log", act: ui("assist.ui.showLog") },
+    );
+    group("server", ...server);
+    const chosen = await vscode.window.showQuickPick(entries, { title: `Assist: ${this.words()}`, placeHolder: "What would you like to do?" });
+    await chosen?.act?.();
+  }
+
+  private words(): string {
+    const { link, status, problem } = this.session;
+    if (link === "missing" || link === "failed" || link === "stopped") return problem || "the server is not running";
+    if (link === "starting") return "starting";
+    if (status !== undefined && !status.ready) return status.problem ?? "no model can be reached";
+    const model = [status?.provider, status?.model].filter(Boolean).join(" · ");
+    const open = this.runs.open();
+    if (open.length === 0) return model === "" ? "ready" : `ready · ${model}`;
+    return `${open.length} run${open.length === 1 ? "" : "s"} under way${model === "" ? "" : ` · ${model}`}`;
+  }
+
+  private draw(): void {
+    const { link, status } = this.session;
+    const open = this.runs.open();
+    const asking = open.some((run) => run.standing === "asking");
+    let label = "$(sparkle) Assist";
+    let colour: string | undefined;
+    if (link === "missing" || link === "failed" || link === "stopped") {
+      label = "$(error) Assist";
+      colour = "statusBarItem.errorBackground";
+    } else if (link === "starting") label = "$(loading~spin) Assist";
+    else if (asking) {
+      label = "$(question) Assist asks";
+      colour = "statusBarItem.warningBackground";
+    } else if (open.length > 0) label = `$(loading~spin) Assist${open.length > 1 ? ` ${open.length}` : ""}`;
+    else if (status !== undefined && !status.ready) {
+      label = "$(key) Assist: no key";
+      colour = "statusBarItem.warningBackground";
+    }
+    this.item.text = label;
+    this.item.backgroundColor = colour === undefined ? undefined : new vscode.ThemeColor(colour);
+    const lines = [`Assist: ${this.words()}`, ...open.map((run) => [run.title, run.message].filter(Boolean).join(": "))];
+    this.item.tooltip = lines.join("\n");
+    this.item.accessibilityInformation = { label: `Assist, ${this.words()}` };
+  }
+}
+
+function keyNote(session: Session): string {
+  const { status } = session;
+  if (status === undefined) return "";
+  return status.ready ? `${status.provider ?? ""} is set up`.trim() : (status.fix ?? "none is set");
+}

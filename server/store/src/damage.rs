@@ -29,7 +29,8 @@ fn copy(path: &Path) -> io::Result<PathBuf> {
     let hash = ContentHash::of(&content);
     let backup = with_suffix(path, &format!(".damaged-{}", &hash.as_str()[..12]));
     if !backup.exists() {
-        if log.exists() {
+        // Looking at the file may have left an empty log.
+        if log.metadata().is_ok_and(|log| log.len() > 0) {
             fs::copy(&log, with_suffix(&backup, "-wal"))?;
         }
         // Whole or not there: the name says that the content is complete.

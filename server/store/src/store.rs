@@ -195,3 +195,6 @@ impl std::fmt::Debug for Store {
         f.debug_struct("Store").field("mode", &self.0.mode).field("path", &self.0.path).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What callers cannot bring about: full disks, bugs, locks.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use assist_base::{ConversationId, EventKind, RunId, Timestamp};
+use rusqlite::TransactionBehavior;
+use serde_json::json;
+
+use super::*;
+use crate::NewSession;
+
+async fn with_run(store: &Store) -> RunId {
+    let id = RunId::new();
+    let text = String::new;
+    let session = NewSession {
+        id,
+        project_id: text(),
+        module: text(),
+        app_name: text(),
+        app_path: text(),
+        task: text(),
+        intent: text(),
+        conversation: ConversationId::new(),
+        client: text(),
+    };
+    store.sessions().create(session, Timestamp(0)).await.unwrap();
+    id
+}
+
+async fn append(store: &Store, run: RunId, bytes: usize) -> Result<u64> {
+    let data = json!({ "text": "x".repeat(bytes) });
+    Ok(store.events().append(run, EventKind::Text, data, Timestamp(0)).await?.seq)
+}
+
+/// SQLite reports its own page limit as it reports a full disk.
+#[tokio::test]
+async fn a_full_disk_loses_nothing_and_work_goes_on_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let run = with_run(&store).await;
+    assert_eq!(append(&store, run, 10).await, Ok(1));
+    let limit = |pages: &'static str| {
+        store.write(Durability::Normal, move |tx| {
+            tx.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+            Ok(())
+        })
+    };
+    // As many pages as there are now.
+    limit("1").await.unwrap();
+    assert_eq!(append(&store, run, 100_000).await, Err(StoreError::Full));
+    assert_eq!(store.events().list(run, 1).await.unwrap().len(), 1);
+    limit("1000000").await.unwrap();
+    assert_eq!(append(&store, run, 100_000).await, Ok(2));
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bug_in_one_operation_ends_that_operation_only() {
+    let store = Store::in_memory().unwrap();
+    let run = with_run(&store).await;
+    let written: Result<()> = store
+        .write(Durability::Normal, move |tx| {
+            tx.execute("DELETE FROM agent_sessions", [])?;
+            panic!("a bug")
+        })
+        .await;
+    assert!(matches!(written, Err(StoreError::Sql { .. })), "{written:?}");
+    assert_eq!(store.sessions().get(run).await.unwrap().id, run, "what the bug began was not rolled back");
+}
+
+/// Another process holds the write lock; we wait instead of failing.
+#[tokio::test]
+async fn a_locked_database_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let run = with_run(&store).await;
+    let path = store.path().unwrap().to_owned();
+    let (locked, is_locked) = mpsc::channel();
+    let (unlock, may_unlock) = mpsc::channel::<()>();
+    let other = std::thread::spawn(move || {
+        let mut conn = open::reader(&path, &Mode::ReadWrite).unwrap();
+        conn.pragma_update(None, "query_only", false).unwrap();
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        locked.send(()).unwrap();
+        // Reading goes on meanwhile, and the writer is in the queue, when this is told to end.
+        let _ = may_unlock.recv();
+        tx.commit().unwrap();
+    });
+    is_locked.recv().unwrap();
+    let writing = tokio::spawn({
+        let store = store.clone();
+        async move { append(&store, run, 1).await }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(store.events().list(run, 1).await.unwrap(), []);
+    assert!(!writing.is_finished());
+    unlock.send(()).unwrap();
+    assert_eq!(writing.await.unwrap(), Ok(1));
+    other.join().unwrap();
+}
+
+/// A caller that stops waiting does not undo what it asked for.
+#[tokio::test]
+async fn a_write_is_made_also_when_nobody_waits_for_it() {
+    let store = Store::in_memory().unwrap();
+    let run = with_run(&store).await;
+    let (go, may_go) = mpsc::channel::<()>();
+    let blocked = tokio::spawn({
+        let store = store.clone();
+        async move {
+            store
+                .write(Durability::Normal, move |_| {
+                    let _ = may_go.recv_timeout(Duration::from_secs(60));
+                    Ok(())
+                })
+                .await
+        }
+    });
+    tokio::task::yield_now().await;
+    let abandoned = tokio::spawn({
+        let store = store.clone();
+        async move { append(&store, run, 1).await }
+    });
+    tokio::task::yield_now().await;
+    abandoned.abort();
+    assert!(abandoned.await.unwrap_err().is_cancelled());
+    go.send(()).unwrap();
+    blocked.await.unwrap().unwrap();
+    assert_eq!(store.events().list(run, 1).await.unwrap().len(), 1);
+}
+
+/// What must survive a loss of power is synced when the call returns, and only that.
+#[tokio::test]
+async fn only_what_must_survive_a_power_cut_pays_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let level = async |durability| {
+        store
+            .write(durability, |tx| {
+                Ok(tx.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(level(Durability::Normal).await, 1);
+    assert_eq!(level(Durability::Full).await, 2);
+    assert_eq!(level(Durability::Normal).await, 1);
+    let journal = store
+        .read(|tx| Ok(tx.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?))
+        .await
+        .unwrap();
+    assert_eq!(journal, "wal");
+}

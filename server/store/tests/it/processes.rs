@@ -1,0 +1,99 @@
+//! Several processes on one file, and processes that die.
+
+use std::collections::BTreeMap;
+use std::process::Child;
+use std::time::Duration;
+
+use assist_base::{PauseReason, RunId, RunState};
+use assist_store::{Mode, Owner, Store};
+
+use crate::{at, children};
+
+/// Four processes open a workspace that has no database yet, and write at the same time.
+#[tokio::test]
+async fn processes_that_write_at_once_lose_nothing_and_see_no_lock() {
+    const CHILDREN: usize = 4;
+    const EVENTS: i64 = 400;
+    let workspace = tempfile::tempdir().unwrap();
+    let folder = workspace.path().join(".assist");
+    let shared = RunId::new();
+    let mut processes: Vec<Child> = (0..CHILDREN)
+        .map(|_| children::command("events", &folder, &format!("{shared} {EVENTS}")).spawn().unwrap())
+        .collect();
+    let mut own_runs: Vec<RunId> = Vec::new();
+    for process in &mut processes {
+        own_runs.extend(children::lines(process).map(|line| line.parse::<RunId>().unwrap()));
+        assert!(process.wait().unwrap().success());
+    }
+    assert_eq!(own_runs.len(), CHILDREN);
+
+    let store = Store::open(&folder).unwrap();
+    let events = store.events().list(shared, 1).await.unwrap();
+    assert!(events.iter().map(|event| event.seq).eq(1..=CHILDREN as u64 * EVENTS as u64));
+    let mut by_process: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for event in &events {
+        let own = event.data["own"].as_str().unwrap().to_owned();
+        by_process.entry(own).or_default().push(event.data["n"].as_i64().unwrap());
+    }
+    assert_eq!(by_process.len(), CHILDREN);
+    for numbers in by_process.values() {
+        assert!(numbers.iter().copied().eq(0..EVENTS), "out of order");
+    }
+    for own in own_runs {
+        assert_eq!(store.events().list(own, 1).await.unwrap().len() as i64, EVENTS);
+    }
+    store.check().await.unwrap();
+}
+
+/// Kills a busy process after so many acknowledgements, and looks at what is left.
+async fn kill_after(acknowledged: usize) {
+    let workspace = tempfile::tempdir().unwrap();
+    let folder = workspace.path().join(".assist");
+    let mut process = children::command("work", &folder, "").spawn().unwrap();
+    let mut said = Vec::new();
+    let mut lines = children::lines(&mut process);
+    while said.len() < acknowledged {
+        said.push(lines.next().expect("the child works until it is killed"));
+    }
+    process.kill().unwrap();
+    // What it said before it died counts, also what was still in the pipe.
+    said.extend(lines);
+    process.wait().unwrap();
+
+    let store = Store::open(&folder).unwrap();
+    assert_eq!(*store.mode(), Mode::ReadWrite);
+    store.check().await.unwrap();
+    let Some(run) = said.iter().find_map(|line| line.strip_prefix("run ")) else { return };
+    let run: RunId = run.parse().unwrap();
+    let events = store.events().list(run, 1).await.unwrap();
+    let checkpoints = store.checkpoints().list(run).await.unwrap();
+    let snapshots = store.snapshots().list(run).await.unwrap();
+    assert!(events.iter().map(|event| event.seq).eq(1..=events.len() as u64), "a gap after {acknowledged}");
+    for line in &said {
+        let (what, id) = line.split_once(' ').unwrap();
+        let kept = match what {
+            "event" => id.parse::<usize>().unwrap() <= events.len(),
+            "checkpoint" => checkpoints.iter().any(|kept| kept.id.to_string() == id),
+            "change" => snapshots.iter().any(|kept| kept.applied && kept.change_set.to_string() == id),
+            _ => true,
+        };
+        assert!(kept, "`{line}` was acknowledged and is lost");
+    }
+    for snapshot in snapshots {
+        let content = store.blobs().get(snapshot.after.as_ref().unwrap()).await.unwrap();
+        assert!(content.is_some_and(|content| content.starts_with(b"line ")));
+    }
+    // The run is not lost: the next start finds it.
+    let me = Owner { pid: 1, boot: "b".into(), started: "s".into(), label: "test".into() };
+    let paused = store.sessions().pause_orphans(me, at(0), Duration::ZERO, |_| false).await.unwrap();
+    assert_eq!(paused, [run]);
+    let session = store.sessions().get(run).await.unwrap();
+    assert_eq!((session.status, session.pause_reason), (RunState::Paused, Some(PauseReason::Crash)));
+}
+
+#[tokio::test]
+async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
+    for acknowledged in [0, 1, 2, 13, 14, 15, 101, 350] {
+        kill_after(acknowledged).await;
+    }
+}

@@ -10,7 +10,7 @@ use rusqlite::{Transaction, params};
 
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
-use crate::{Store, damage, rows};
+use crate::{Store, rows};
 
 /// Larger content is refused. Files are far below it; the limit keeps a forged row from filling the memory.
 pub const MAX_BLOB_BYTES: usize = 64 * 1024 * 1024;
@@ -54,7 +54,7 @@ impl Blobs<'_> {
     /// The content with this hash, if it is kept.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when what is kept does not have this hash.
+    /// [`StoreError::Row`] when what is kept does not have this hash.
     pub async fn get(&self, hash: &ContentHash) -> Result<Option<Vec<u8>>> {
         let hash = hash.clone();
         self.0.read(move |tx| get(tx, &hash)).await
@@ -108,7 +108,11 @@ pub(crate) fn get(tx: &Transaction<'_>, hash: &ContentHash) -> Result<Option<Vec
                 content
             }
         };
-        if ContentHash::of(&content) == *hash { Ok(content) } else { Err(damage::unplaced()) }
+        if ContentHash::of(&content) == *hash {
+            Ok(content)
+        } else {
+            Err(rows::foreign("blobs", format!("{hash} is not what its name says")))
+        }
     })
 }
 

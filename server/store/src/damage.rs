@@ -61,9 +61,9 @@ pub(crate) fn quick_check(conn: &Connection) -> Result<()> {
     }
 }
 
-/// Whether the file lies on a disk that other machines write to as well.
+/// Whether a folder lies on a disk that other machines write to as well.
 #[cfg(target_os = "linux")]
-pub(crate) fn on_network_disk(path: &Path) -> bool {
+pub(crate) fn on_network_disk(folder: &Path) -> bool {
     // NFS, SMB (two generations), CIFS, 9P, AFS (two implementations), Ceph, FUSE (sshfs, and other things: safe).
     const NETWORK: [u32; 9] = [
         0x6969,
@@ -76,13 +76,12 @@ pub(crate) fn on_network_disk(path: &Path) -> bool {
         0x00C3_6400,
         0x6573_5546,
     ];
-    let folder = path.parent().unwrap_or(path);
     // The magic numbers are 32 bits wide on every architecture; the field's type is not.
     rustix::fs::statfs(folder).is_ok_and(|disk| NETWORK.contains(&(disk.f_type as u32)))
 }
 
-/// Whether the file lies on a disk that other machines write to as well. Not known here.
+/// Whether a folder lies on a disk that other machines write to as well. Not known here.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn on_network_disk(_path: &Path) -> bool {
+pub(crate) fn on_network_disk(_folder: &Path) -> bool {
     false
 }

@@ -45,7 +45,8 @@ impl Events<'_> {
             .await
     }
 
-    /// The events of a run from number `from_seq` on (1 is the first), in order.
+    /// The events of a run from number `from_seq` on (1 is the first), in order. Kinds that only a later version of
+    /// Assist knows are left out.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not be read.
@@ -68,14 +69,17 @@ fn append(tx: &Transaction<'_>, run: RunId, event: NewEvent) -> Result<Event> {
 
 pub(crate) fn list(tx: &Transaction<'_>, run: RunId, from_seq: u64) -> Result<Vec<Event>> {
     let sql = "SELECT v, seq, ts, type, data FROM events WHERE run_id = ?1 AND seq >= ?2 ORDER BY seq";
-    rows::all(tx, sql, params![run.to_string(), rows::integer(from_seq)], |row| {
-        Ok(Event {
+    let events = rows::all(tx, sql, params![run.to_string(), rows::integer(from_seq)], |row| {
+        let kind: String = row.get("type")?;
+        let Ok(kind) = kind.parse() else { return Ok(None) };
+        Ok(Some(Event {
             v: row.get("v")?,
             run,
             seq: rows::count(row, "seq")?,
             ts: rows::time(row, "ts")?,
-            kind: rows::word(row, "type")?,
+            kind,
             data: rows::json(row, "data")?,
-        })
-    })
+        }))
+    })?;
+    Ok(events.into_iter().flatten().collect())
 }

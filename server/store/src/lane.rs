@@ -20,12 +20,14 @@ pub(crate) enum Durability {
 }
 
 /// A connection and how it is set.
-pub(crate) struct Desk {
+struct Desk {
     conn: Connection,
-    durability: Durability,
+    /// None before the first write.
+    durability: Option<Durability>,
 }
 
-type Job = Box<dyn FnOnce(&mut Desk) + Send>;
+/// Work for whoever has a connection, or the reason why nobody has.
+type Job = Box<dyn FnOnce(Result<&mut Desk>) + Send>;
 type Connect = Box<dyn Fn() -> Result<Connection> + Send>;
 
 /// What is done with an error on the thread that met it, where files may be touched.
@@ -85,11 +87,7 @@ impl Lane {
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.run(move |desk| {
-            if desk.durability != durability {
-                let level = if durability == Durability::Full { "FULL" } else { "NORMAL" };
-                desk.conn.pragma_update(None, "synchronous", level)?;
-                desk.durability = durability;
-            }
+            desk.set(durability)?;
             let tx = begin(&mut desk.conn, TransactionBehavior::Immediate)?;
             let value = work(&tx)?;
             tx.commit()?;
@@ -106,7 +104,7 @@ impl Lane {
         let on_error = Arc::clone(&self.on_error);
         let job: Job = Box::new(move |desk| {
             // A panic (a bug) rolls back and ends this call, not the thread that all others need.
-            let result = catch_unwind(AssertUnwindSafe(|| work(desk)))
+            let result = catch_unwind(AssertUnwindSafe(|| work(desk?)))
                 .unwrap_or_else(|_| Err(StoreError::Sql { message: "an operation panicked".to_owned() }))
                 .map_err(|error| on_error(error));
             // Nobody may be waiting any more, which changes nothing.
@@ -137,22 +135,31 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, first: Option<Connection>, connect: 
         // Whoever holds the lock waits for the next job; the others wait for the lock.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        if desk.is_none() {
-            match connect() {
-                Ok(conn) => desk = Some(Desk::new(conn)),
-                // Dropping the job tells its caller that there is no connection.
-                Err(error) => tracing::warn!(%error, "no connection to the database"),
-            }
-        }
-        if let Some(desk) = &mut desk {
-            job(desk);
+        match &mut desk {
+            Some(desk) => job(Ok(desk)),
+            None => match connect() {
+                Ok(conn) => job(Ok(desk.insert(Desk::new(conn)))),
+                Err(error) => job(Err(error)),
+            },
         }
     }
 }
 
 impl Desk {
     fn new(conn: Connection) -> Self {
-        Self { conn, durability: Durability::Normal }
+        Self { conn, durability: None }
+    }
+
+    fn set(&mut self, durability: Durability) -> Result<()> {
+        if self.durability == Some(durability) {
+            return Ok(());
+        }
+        let journal: String = self.conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        // Without a write-ahead log, less than a full sync can cost more than the last moments: the file itself.
+        let full = durability == Durability::Full || !matches!(journal.as_str(), "wal" | "memory");
+        self.conn.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?;
+        self.durability = Some(durability);
+        Ok(())
     }
 }
 

@@ -52,7 +52,7 @@ impl Lease {
 
 /// A lease as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldLease {
     /// What is owned.
     pub name: String,
     /// By whom.
@@ -129,14 +129,14 @@ impl Leases<'_> {
     ///
     /// # Errors
     /// [`crate::StoreError`] when the store could not be read.
-    pub async fn list(&self) -> Result<Vec<Held>> {
+    pub async fn list(&self) -> Result<Vec<HeldLease>> {
         self.0.read(|tx| rows::all(tx, "SELECT * FROM leases ORDER BY name", [], held)).await
     }
 }
 
 /// Whether the owner of a lease lives, as [`Leases::acquire`] says.
 pub(crate) fn is_live(
-    held: &Held,
+    held: &HeldLease,
     me: &Owner,
     now: Timestamp,
     stale_after: Duration,
@@ -147,7 +147,7 @@ pub(crate) fn is_live(
         || (held.owner.boot != me.boot && now.since(held.heartbeat_at) < stale_after)
 }
 
-pub(crate) fn get(tx: &Transaction<'_>, name: &str) -> Result<Option<Held>> {
+pub(crate) fn get(tx: &Transaction<'_>, name: &str) -> Result<Option<HeldLease>> {
     rows::first(tx, "SELECT * FROM leases WHERE name = ?1", [name], held)
 }
 
@@ -157,8 +157,8 @@ fn beat(tx: &Transaction<'_>, name: &str, owner: &Owner, now: Timestamp) -> Resu
     Ok(rows::run(tx, sql, params![name, owner.pid, owner.boot, owner.started, now.0])? > 0)
 }
 
-fn held(row: &Row<'_>) -> Result<Held> {
-    Ok(Held {
+fn held(row: &Row<'_>) -> Result<HeldLease> {
+    Ok(HeldLease {
         name: row.get("name")?,
         owner: Owner {
             pid: row.get("pid")?,

@@ -6,6 +6,7 @@
 //! `README.md` lists the tables and the rules for migrations.
 
 mod blobs;
+mod changed_files;
 mod checkpoints;
 mod conversations;
 mod damage;
@@ -24,16 +25,15 @@ mod snapshots;
 mod store;
 
 pub use blobs::{Blobs, MAX_BLOB_BYTES};
+pub use changed_files::{ChangeKind, ChangedFile};
 pub use checkpoints::{Checkpoint, Checkpoints};
 pub use conversations::{Conversation, ConversationOutcome, Conversations};
 pub use error::{Result, StoreError};
 pub use events::{Events, NewEvent};
-pub use leases::{Held, Lease, Leases, Owner};
+pub use leases::{HeldLease, Lease, Leases, Owner};
 pub use ledger::{Entry, Ledger, LedgerId, Settlement, Totals};
 pub use messages::{Message, Messages, NewMessage, Role};
 pub use open::Mode;
-pub use sessions::{
-    ChangeKind, ChangedFile, Found, ListFilter, NewSession, Session, Sessions, TransitionNote,
-};
+pub use sessions::{Found, ListFilter, NewSession, Session, Sessions, TransitionNote};
 pub use snapshots::{FileSnapshot, Snapshot, Snapshots};
 pub use store::Store;

@@ -48,12 +48,19 @@ pub(crate) struct Opened {
 /// # Errors
 /// Only when not even a database in memory can be had.
 pub(crate) fn open(folder: &Path) -> Result<Opened> {
+    open_on(folder, damage::on_network_disk)
+}
+
+/// As [`open`], told what a network disk is.
+pub(crate) fn open_on(folder: &Path, on_network_disk: impl Fn(&Path) -> bool) -> Result<Opened> {
     let folder = match prepare_folder(folder) {
         Ok(folder) => folder,
         Err(error) => return in_memory(unwritable(folder, &error.to_string())),
     };
     let path = folder.join(FILE);
-    match open_file(&path) {
+    // On a network disk the shared memory of a write-ahead log does not work between machines.
+    let journal = if on_network_disk(&folder) { "DELETE" } else { "WAL" };
+    match open_file(&path, journal) {
         Ok(opened) => Ok(opened),
         Err(StoreError::Damaged { .. }) => open_damaged(&path),
         Err(StoreError::Busy) => Err(StoreError::Busy),
@@ -106,7 +113,7 @@ fn prepare_folder(folder: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn open_file(path: &Path) -> Result<Opened> {
+fn open_file(path: &Path, journal: &str) -> Result<Opened> {
     if path.metadata().is_ok_and(|file| file.len() > 0) {
         // First a look that cannot change the file: closing a writing connection would move the log into it.
         let looked = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|conn| {
@@ -131,7 +138,7 @@ fn open_file(path: &Path) -> Result<Opened> {
         drop(conn);
         return not_ours(path, owner);
     }
-    set_journal(&conn, path)?;
+    set_journal(&conn, journal)?;
     schema::migrate(&mut conn)?;
     // A file that says it has our schema and has not was cut or tampered with.
     if has_tables(&conn) {
@@ -233,9 +240,8 @@ fn wait_for_lock(tries: i32) -> bool {
     true
 }
 
-/// Write-ahead log where the disk allows it. On a network disk its shared memory does not work between machines.
-fn set_journal(conn: &Connection, path: &Path) -> Result<()> {
-    let wanted = if damage::on_network_disk(path) { "DELETE" } else { "WAL" };
+/// Sets the journal's mode. Where the disk does not allow it, SQLite keeps the one it has.
+fn set_journal(conn: &Connection, wanted: &str) -> Result<()> {
     let mut tries = 0;
     let mode: String = loop {
         match conn.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0)) {
@@ -250,7 +256,7 @@ fn set_journal(conn: &Connection, path: &Path) -> Result<()> {
             },
         }
     };
-    tracing::debug!(%mode, path = %path.display(), "database opened");
+    tracing::debug!(%mode, "database opened");
     conn.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Runs, as rows of `agent_sessions`, and the files they changed.
 
-use assist_base::{ConversationId, DocPath, PauseReason, RunId, RunState, Timestamp};
+use assist_base::{ConversationId, PauseReason, RunId, RunState, Timestamp};
 use rusqlite::{Row, Transaction, named_params, params};
 use serde_json::Value;
 
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
 use crate::leases::{self, Owner};
-use crate::{Store, conversations, rows};
+use crate::{ChangedFile, Store, changed_files, conversations, rows};
 
 /// The runs of a store.
 #[derive(Debug, Clone, Copy)]
@@ -77,48 +77,6 @@ pub struct Session {
     pub updated_at: Timestamp,
     /// The files that differ from what the run found, by path.
     pub changed_files: Vec<ChangedFile>,
-}
-
-/// A file that a run changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChangedFile {
-    /// Which.
-    pub path: DocPath,
-    /// How.
-    pub change: ChangeKind,
-}
-
-/// What became of a file, over a whole run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// It did not exist before.
-    Created,
-    /// Its content differs.
-    Modified,
-    /// It is gone.
-    Deleted,
-}
-
-impl ChangeKind {
-    /// The word in the database and in exports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChangeKind::Created => "created",
-            ChangeKind::Modified => "modified",
-            ChangeKind::Deleted => "deleted",
-        }
-    }
-}
-
-impl std::str::FromStr for ChangeKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Created, Self::Modified, Self::Deleted]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| format!("`{text}` is not a kind of change"))
-    }
 }
 
 /// What is noted with a move.
@@ -333,7 +291,7 @@ pub(crate) fn list(tx: &Transaction<'_>, filter: ListFilter) -> Result<Vec<Sessi
         ),
     }?;
     for session in &mut sessions {
-        session.changed_files = changed_files(tx, session.id)?;
+        session.changed_files = changed_files::list(tx, session.id)?;
     }
     Ok(sessions)
 }
@@ -341,7 +299,7 @@ pub(crate) fn list(tx: &Transaction<'_>, filter: ListFilter) -> Result<Vec<Sessi
 pub(crate) fn get(tx: &Transaction<'_>, id: RunId) -> Result<Session> {
     let found = rows::first(tx, "SELECT * FROM agent_sessions WHERE id = ?1", [id.to_string()], session)?;
     let mut session = found.ok_or_else(|| StoreError::missing("run", id))?;
-    session.changed_files = changed_files(tx, id)?;
+    session.changed_files = changed_files::list(tx, id)?;
     Ok(session)
 }
 
@@ -353,7 +311,7 @@ fn unfinished(tx: &Transaction<'_>) -> Result<Vec<Session>> {
     }
     found.sort_by_key(|session| (session.created_at, session.id));
     for session in &mut found {
-        session.changed_files = changed_files(tx, session.id)?;
+        session.changed_files = changed_files::list(tx, session.id)?;
     }
     Ok(found)
 }
@@ -408,13 +366,6 @@ fn session(row: &Row<'_>) -> Result<Session> {
         completed_at: rows::maybe_time(row, "completed_at")?,
         updated_at: rows::time(row, "updated_at")?,
         changed_files: Vec::new(),
-    })
-}
-
-fn changed_files(tx: &Transaction<'_>, run: RunId) -> Result<Vec<ChangedFile>> {
-    let sql = "SELECT path, change FROM changed_files WHERE run_id = ?1 ORDER BY path";
-    rows::all(tx, sql, [run.to_string()], |row| {
-        Ok(ChangedFile { path: rows::path(row, "path")?, change: rows::word(row, "change")? })
     })
 }
 

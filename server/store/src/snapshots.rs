@@ -2,13 +2,12 @@
 //! left is known; on the disk, not only in its cache, when a call returns.
 
 use assist_base::{ChangeSetId, ContentHash, DocPath, RunId, Timestamp};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 
 use crate::blobs::{self, Packed};
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
-use crate::sessions::ChangeKind;
-use crate::{Store, rows};
+use crate::{Store, changed_files, rows};
 
 /// The snapshots of a store.
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +98,7 @@ impl Snapshots<'_> {
                 let files = rows::all(tx, sql, [change_set.to_string()], |row| {
                     Ok((rows::word(row, "run_id")?, rows::path(row, "path")?, rows::time(row, "created_at")?))
                 })?;
-                files.into_iter().try_for_each(|(run, path, at)| note_change(tx, run, &path, at))
+                files.into_iter().try_for_each(|(run, path, at)| changed_files::note(tx, run, &path, at))
             })
             .await
     }
@@ -131,32 +130,6 @@ impl Snapshots<'_> {
             })
             .await
     }
-}
-
-/// Sets the net effect of a run on one file: its first content against its last.
-fn note_change(tx: &Transaction<'_>, run: RunId, path: &DocPath, at: Timestamp) -> Result<()> {
-    let file = params![run.to_string(), path.as_str()];
-    let sql = "SELECT before_hash, after_hash FROM snapshots
-        WHERE run_id = ?1 AND path = ?2 AND applied = 1 ORDER BY id";
-    let contents: Vec<(Option<String>, Option<String>)> =
-        rows::all(tx, sql, file, |row| Ok((row.get("before_hash")?, row.get("after_hash")?)))?;
-    let (Some((first, _)), Some((_, last))) = (contents.first(), contents.last()) else { return Ok(()) };
-    let change = match (first, last) {
-        (before, after) if before == after => None,
-        (None, _) => Some(ChangeKind::Created),
-        (_, None) => Some(ChangeKind::Deleted),
-        _ => Some(ChangeKind::Modified),
-    };
-    match change {
-        None => rows::run(tx, "DELETE FROM changed_files WHERE run_id = ?1 AND path = ?2", file)?,
-        Some(change) => rows::run(
-            tx,
-            "INSERT INTO changed_files (run_id, path, change, updated_at) VALUES (?1, ?2, ?3, ?4)
-                ON CONFLICT (run_id, path) DO UPDATE SET change = excluded.change, updated_at = excluded.updated_at",
-            params![run.to_string(), path.as_str(), change.as_str(), at.0],
-        )?,
-    };
-    Ok(())
 }
 
 fn snapshot(row: &Row<'_>) -> Result<Snapshot> {

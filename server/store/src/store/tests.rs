@@ -152,3 +152,41 @@ async fn only_what_must_survive_a_power_cut_pays_for_it() {
         .unwrap();
     assert_eq!(journal, "wal");
 }
+
+/// On a network disk: no write-ahead log, every commit synced, readers and the writer take turns.
+#[tokio::test]
+async fn a_network_disk_has_no_write_ahead_log() {
+    let dir = tempfile::tempdir().unwrap();
+    // Made on a local disk, then moved.
+    Store::open(dir.path()).unwrap().close().await;
+    let store = Store::start(open::open_on(dir.path(), |_| true).unwrap()).unwrap();
+    let settings = store
+        .write(Durability::Normal, |tx| {
+            let journal: String = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+            let synchronous: i64 = tx.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+            Ok((journal, synchronous))
+        })
+        .await
+        .unwrap();
+    assert_eq!(settings, ("delete".to_owned(), 2));
+    let run = with_run(&store).await;
+    let tasks: Vec<_> = (0..6)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for _ in 0..20 {
+                    if n % 2 == 0 {
+                        append(&store, run, 100).await.unwrap();
+                    } else {
+                        store.events().list(run, 1).await.unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(store.events().list(run, 1).await.unwrap().len(), 60);
+    assert!(!dir.path().join("assist.db-wal").exists());
+}

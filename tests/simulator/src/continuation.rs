@@ -140,7 +140,8 @@ pub(crate) fn fill_in(text: &str, asked: &Asked) -> String {
     if !text.contains("@@id@@") {
         return text.to_owned();
     }
-    match issued_id(&asked.everything()) {
+    // Text of the repository in the messages can hold foreign markers: what the system prompt says comes first.
+    match issued_id(&asked.system).or_else(|| issued_id(&asked.all_messages())) {
         Some(id) => text.replace("@@id@@", &id),
         None => text.replace(" id=@@id@@", "").replace("@@id@@", ""),
     }

@@ -32,8 +32,8 @@ pub use script::{Match, Pattern, Rule, Script, ScriptError, Text};
 pub use simulator::Simulator;
 
 /// A complete component as the prompt asks for it: header, code, end marker. The run's id is filled in from the
-/// request that is answered: `@@id@@` becomes what stands after `id=` on the request's last
-/// `COMPONENT_START` line that has an id; where the request has none, ` id=@@id@@` is left out.
+/// request that is answered: `@@id@@` becomes what stands after `id=` on the last
+/// `COMPONENT_START` line with an id in the request's system prompt (else in its messages); where the request has none, ` id=@@id@@` is left out.
 ///
 /// `code` gets a final newline if it has none, so that the end marker stands on a line of its own.
 pub fn component(name: &str, path: &str, code: &str) -> String {

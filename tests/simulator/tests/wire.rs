@@ -584,6 +584,20 @@ fn a_continuation_can_be_cut_again_after_some_new_characters() {
 }
 
 #[test]
+fn the_id_is_the_one_the_request_issues() {
+    let sim = Simulator::start(Script::always(Reply::text(answer("A", "a.ts", "a"))));
+    let ask = |system: &str, user: &str| {
+        let messages = json!([{"role": "system", "content": system}, {"role": "user", "content": user}]);
+        openai(&sim, messages, true).text().lines().next().unwrap().to_owned()
+    };
+    let foreign = "/// COMPONENT_START: B id=f0f0 ///";
+    let id = |id: &str| format!("/// COMPONENT_START: A path=\"a.ts\" exports=A{id} ///");
+    assert_eq!(ask("/// COMPONENT_START: NAME exports=Grid=x id=7f3a ///", foreign), id(" id=7f3a"));
+    assert_eq!(ask("Be brief.", foreign), id(" id=f0f0"));
+    assert_eq!(ask("Be brief.", "Hello"), id(""));
+}
+
+#[test]
 fn scripts_are_data() {
     let folder = std::env::temp_dir();
     let json = r#"{

@@ -1,0 +1,211 @@
+//! oxc: what it finds wrong in JavaScript and TypeScript, and which names a module declares and exports.
+//!
+//! oxc decides errors for these languages, because tree-sitter's grammar rejects 3% of valid TypeScript files. Its parser
+//! recurses, so text that nests deeper than the stack allows is read on a thread of its own with a stack to match, and
+//! beyond that not at all.
+
+use std::cell::RefCell;
+
+use assist_base::ByteRange;
+use oxc_allocator::Allocator;
+use oxc_ast::ast::{
+    BindingPattern, Declaration, ExportDefaultDeclarationKind, ModuleExportName, Program, Statement,
+};
+use oxc_parser::Parser;
+use oxc_span::SourceType;
+use tree_sitter::Tree;
+
+use crate::languages::Language;
+use crate::tree::{self, Fault, MAX_FAULTS};
+
+thread_local! {
+    static ARENA: RefCell<Allocator> = RefCell::new(Allocator::default());
+}
+
+/// What oxc says of a text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// Errors, in order of place; empty if the text is well formed.
+    pub faults: Vec<Fault>,
+    /// It nests too deeply to be read: nothing is known.
+    pub too_deep: bool,
+    /// Names declared at the top level.
+    pub declared: Vec<String>,
+    /// Names exported, `default` among them.
+    pub exported: Vec<String>,
+    /// `export *` or CommonJS: other names may be exported too.
+    pub open_exports: bool,
+    /// A default export without a name of its own.
+    pub anonymous_default: bool,
+}
+
+/// Reads `text`. A `tree` of the same text, where there is one, tells how deep it nests.
+///
+/// `.js` files are read as modules with JSX, then as scripts; TypeScript as a module, then as a declaration file where
+/// `declarations` says that it may be one.
+pub(crate) fn read(language: Language, text: &str, declarations: bool, tree: Option<&Tree>) -> Reading {
+    let kinds: &[SourceType] = match language {
+        Language::TypeScript if declarations => &[SourceType::d_ts(), SourceType::ts()],
+        Language::TypeScript => &[SourceType::ts(), SourceType::ts().with_script(true)],
+        Language::Tsx => &[SourceType::tsx(), SourceType::tsx().with_script(true)],
+        _ => &[SourceType::jsx(), SourceType::cjs().with_jsx(true)],
+    };
+    let deep = Reading { too_deep: true, ..Reading::default() };
+    let levels = levels(text, tree);
+    if levels <= SAFE_LEVELS {
+        return read_as(text, kinds);
+    }
+    if levels > MAX_LEVELS {
+        return deep;
+    }
+    std::thread::scope(|scope| {
+        let reader = std::thread::Builder::new().stack_size((levels + SAFE_LEVELS) * STACK_PER_LEVEL);
+        match reader.spawn_scoped(scope, || read_as(text, kinds)) {
+            Ok(reading) => reading.join().unwrap_or(deep),
+            Err(_) => deep,
+        }
+    })
+}
+
+/// Levels that any thread's stack holds.
+const SAFE_LEVELS: usize = 200;
+/// Stack that oxc takes for a level, at most (measured: see the tests).
+const STACK_PER_LEVEL: usize = if cfg!(debug_assertions) { 64 << 10 } else { 16 << 10 };
+/// A stack of 1 GB of address space; only what is used of it is ever real memory.
+const MAX_LEVELS: usize = (1 << 30) / STACK_PER_LEVEL - SAFE_LEVELS;
+
+/// An upper bound of how deep a parser may recurse on `text`.
+fn levels(text: &str, tree: Option<&Tree>) -> usize {
+    // Nothing recurses without one of these bytes, or a keyword that takes an operand.
+    let openers = text.bytes().filter(|byte| RECURSES[*byte as usize]).count();
+    if openers <= SAFE_LEVELS {
+        return openers;
+    }
+    match tree {
+        // A tree without errors nests as the text does: a few nodes a level at most count as one each.
+        Some(tree) if !tree.root_node().has_error() => tree::depth(tree, u32::MAX) as usize,
+        _ => openers,
+    }
+}
+
+/// Bytes that may begin a nested construct: brackets, prefix and right-associative operators, and white space, which
+/// stands after every keyword that takes an operand.
+static RECURSES: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = b"([{<`!~+-?:=*.,>&|/@ \t\n\r";
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// Reads `text` as the first of `kinds` that accepts it; otherwise tells what the first had against it.
+fn read_as(text: &str, kinds: &[SourceType]) -> Reading {
+    let mut first = None;
+    for kind in kinds {
+        let reading = read_once(text, *kind);
+        if reading.faults.is_empty() {
+            return reading;
+        }
+        first.get_or_insert(reading);
+    }
+    first.unwrap_or_default()
+}
+
+fn read_once(text: &str, kind: SourceType) -> Reading {
+    ARENA.with_borrow_mut(|arena| {
+        let mut reading = Reading::default();
+        {
+            let parsed = Parser::new(arena, text, kind).parse();
+            for error in parsed.diagnostics.errors() {
+                let place = error.labels.first().map_or(ByteRange::at(text.len()), |label| {
+                    let start = (label.offset() as usize).min(text.len());
+                    ByteRange::new(start, (start + label.len() as usize).min(text.len()))
+                });
+                reading.faults.push(Fault { range: place, message: plain(&error.message) });
+            }
+            if reading.faults.is_empty() && parsed.panicked {
+                reading
+                    .faults
+                    .push(Fault { range: ByteRange::at(text.len()), message: "the parser gave up".into() });
+            }
+            names(&parsed.program, &mut reading);
+        }
+        arena.reset();
+        reading.faults.sort_by_key(|fault| fault.range.start);
+        reading.faults.truncate(MAX_FAULTS);
+        reading
+    })
+}
+
+/// A parser's message as part of a sentence.
+fn plain(message: &str) -> String {
+    message.trim().trim_end_matches('.').replace('\n', " ")
+}
+
+fn names(program: &Program<'_>, reading: &mut Reading) {
+    for statement in &program.body {
+        match statement {
+            Statement::ExportDeclaration(export) => {
+                let before = reading.declared.len();
+                declared(&export.declaration, &mut reading.declared);
+                reading.exported.extend_from_slice(&reading.declared[before..]);
+            }
+            Statement::ExportNamedDeclaration(export) => {
+                reading.exported.extend(export.specifiers.iter().map(|one| export_name(&one.exported)));
+            }
+            Statement::ExportFromDeclaration(export) => {
+                reading.exported.extend(export.specifiers.iter().map(|one| export_name(&one.exported)));
+            }
+            Statement::ExportAllDeclaration(export) => match &export.exported {
+                Some(name) => reading.exported.push(export_name(name)),
+                None => reading.open_exports = true,
+            },
+            Statement::ExportDefaultDeclaration(export) => {
+                reading.exported.push("default".to_owned());
+                let name = match &export.declaration {
+                    ExportDefaultDeclarationKind::FunctionDeclaration(function) => function.id.as_ref(),
+                    ExportDefaultDeclarationKind::ClassDeclaration(class) => class.id.as_ref(),
+                    ExportDefaultDeclarationKind::TSInterfaceDeclaration(interface) => Some(&interface.id),
+                    _ => None,
+                };
+                match name {
+                    Some(name) => reading.declared.push(name.name.to_string()),
+                    None => {
+                        let names_another =
+                            matches!(&export.declaration, ExportDefaultDeclarationKind::Identifier(_));
+                        reading.anonymous_default |= !names_another;
+                    }
+                }
+            }
+            Statement::TSExportAssignment(_) => reading.open_exports = true,
+            Statement::ExpressionStatement(_) => {}
+            statement => {
+                if let Some(declaration) = statement.as_declaration() {
+                    declared(declaration, &mut reading.declared);
+                }
+            }
+        }
+    }
+}
+
+fn declared(declaration: &Declaration<'_>, names: &mut Vec<String>) {
+    if let Declaration::VariableDeclaration(variables) = declaration {
+        for variable in &variables.declarations {
+            match &variable.id {
+                BindingPattern::BindingIdentifier(name) => names.push(name.name.to_string()),
+                pattern => {
+                    names.extend(pattern.get_binding_identifiers().iter().map(|name| name.name.to_string()))
+                }
+            }
+        }
+    } else if let Some(name) = declaration.id() {
+        names.push(name.name.to_string());
+    }
+}
+
+fn export_name(name: &ModuleExportName<'_>) -> String {
+    name.name().to_string()
+}

@@ -1,0 +1,244 @@
+//! The parsers' part of the gate.
+
+use assist_base::{ByteRange, TextEdit};
+use tree_sitter::Tree;
+
+use super::{Candidate, Decision, Fault, Names, Reason, Verdict, checks, outline, reason};
+use crate::brackets::Brackets;
+use crate::ecma::{self, Reading};
+use crate::languages::Language;
+use crate::tree;
+
+/// A text with all that the parsers say of it.
+struct Parsed {
+    tree: Option<Tree>,
+    /// What the deciding parser has against it.
+    faults: Vec<Fault>,
+    /// No parser could read it.
+    unread: bool,
+    reading: Option<Reading>,
+}
+
+fn parse(language: Language, text: &str, candidate: &Candidate<'_>) -> Parsed {
+    let tree = tree::parse(language, text);
+    if language.is_ecma() {
+        let declarations =
+            candidate.component.header.path.as_deref().is_some_and(|path| path.ends_with(".d.ts"));
+        let reading = ecma::read(language, text, declarations, tree.as_ref());
+        let faults = reading.faults.clone();
+        return Parsed { tree, faults, unread: reading.too_deep, reading: Some(reading) };
+    }
+    let Some(tree) = tree else {
+        return Parsed { tree: None, faults: Vec::new(), unread: true, reading: None };
+    };
+    let mut faults = tree::faults(&tree, text, language);
+    if language == Language::Json && faults.is_empty() {
+        faults.extend(extra_value(&tree));
+    }
+    Parsed { tree: Some(tree), faults, unread: false, reading: None }
+}
+
+/// The grammar of JSON takes several values in a row, or none; a file holds one.
+fn extra_value(tree: &Tree) -> Option<Fault> {
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let values: Vec<_> = root.named_children(&mut cursor).filter(|node| node.kind() != "comment").collect();
+    match values.as_slice() {
+        [] => Some(Fault { range: ByteRange::at(root.end_byte()), message: "there is no value".to_owned() }),
+        [_] => None,
+        [_, second, ..] => Some(Fault {
+            range: second.byte_range().into(),
+            message: "a second value follows the first".to_owned(),
+        }),
+    }
+}
+
+/// Decides by what the parsers say.
+pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision {
+    let after = candidate.placement.after.as_str();
+    let code = candidate.component.code.as_str();
+    let spliced = parse(language, after, candidate);
+    // Where the component is the whole file, the file's parse is the component's.
+    let is_whole_file = candidate.before.is_none_or(|before| before.trim().is_empty());
+    let alone = (candidate.top_level && !is_whole_file && language != Language::Json)
+        .then(|| parse(language, code, candidate));
+    if spliced.unread || alone.as_ref().is_some_and(|alone| alone.unread) {
+        return (Verdict::Unverified, reason("The code nests too deeply to be checked.", None));
+    }
+    if let Some(alone) = alone.as_ref().filter(|alone| !alone.faults.is_empty()) {
+        let verdict = if was_cut(code, &alone.faults, language, false) {
+            Verdict::Truncated
+        } else {
+            Verdict::Malformed
+        };
+        return (verdict, alone.faults.iter().map(|fault| in_code(fault, code)).collect());
+    }
+    if !spliced.faults.is_empty() {
+        return broken_file(candidate, language, &spliced, is_whole_file);
+    }
+    if let Some(decision) = swallows(candidate, language, &spliced) {
+        return decision;
+    }
+    if candidate.top_level {
+        let parsed = alone.as_ref().unwrap_or(&spliced);
+        let text = if alone.is_some() { code } else { after };
+        let missing = checks::names(candidate, language, &names_of(parsed, text, language, candidate));
+        if !missing.is_empty() {
+            return (Verdict::Malformed, missing);
+        }
+    }
+    (Verdict::Whole, Vec::new())
+}
+
+fn names_of(parsed: &Parsed, text: &str, language: Language, candidate: &Candidate<'_>) -> Names {
+    if let Some(reading) = &parsed.reading {
+        return Names {
+            declared: reading.declared.clone(),
+            exported: reading.exported.clone(),
+            open: reading.open_exports,
+            anonymous_default: reading.anonymous_default,
+        };
+    }
+    let promises = &candidate.component.header;
+    if promises.name.is_empty() && promises.exports.is_empty() {
+        return Names::default();
+    }
+    let outlined =
+        parsed.tree.as_ref().map(|tree| outline::of_tree(tree, text, language)).unwrap_or_default();
+    let declared = outlined.into_iter().map(|one| one.name).collect();
+    Names { declared, ..Names::default() }
+}
+
+/// The spliced file has faults: whose are they?
+fn broken_file(
+    candidate: &Candidate<'_>,
+    language: Language,
+    spliced: &Parsed,
+    is_whole_file: bool,
+) -> Decision {
+    let placement = candidate.placement;
+    let code = candidate.component.code.as_str();
+    let before = candidate.before.unwrap_or_default();
+    let was = if is_whole_file { None } else { Some(parse(language, before, candidate)) };
+    let Some(was) = was.filter(|was| !was.faults.is_empty() || was.unread) else {
+        let verdict = if was_cut(code, &spliced.faults, language, !is_whole_file) {
+            Verdict::Truncated
+        } else {
+            Verdict::Malformed
+        };
+        return (verdict, spliced.faults.iter().map(|fault| in_file(fault, candidate)).collect());
+    };
+    // oxc stops at the first error it cannot get over, so errors are counted in the trees.
+    let (Some(old), Some(new)) = (&was.tree, &spliced.tree) else {
+        return (Verdict::Unverified, reason("The file had errors before, and cannot be compared.", None));
+    };
+    let outside: Vec<usize> = tree::faults(old, before, language)
+        .iter()
+        .filter_map(|fault| moved(fault.range.start, &placement.edits))
+        .collect();
+    let new_outside: Vec<Reason> = tree::faults(new, &placement.after, language)
+        .iter()
+        .filter(|fault| !inserted(fault.range, &placement.edits))
+        .filter(|fault| !outside.contains(&fault.range.start))
+        .map(|fault| in_file(fault, candidate))
+        .collect();
+    let inside_only = !candidate.top_level && !Brackets::of(code, language.family()).is_empty();
+    if inside_only {
+        return (Verdict::Truncated, unclosed(code, language));
+    }
+    if !new_outside.is_empty() {
+        return (Verdict::Malformed, new_outside);
+    }
+    let message =
+        "The file already had errors before this change, so it cannot be proven whole: look at the diff.";
+    (Verdict::Unverified, reason(message, None))
+}
+
+/// Where an offset of the text before lies after the edits; `None` inside what they replace.
+fn moved(offset: usize, edits: &[TextEdit]) -> Option<usize> {
+    let mut place = offset;
+    for edit in edits.iter().take_while(|edit| edit.range.start <= offset) {
+        if offset < edit.range.end {
+            return None;
+        }
+        place = (place + edit.text.len()).checked_sub(edit.range.len())?;
+    }
+    Some(place)
+}
+
+/// Whether a range of the text after touches something that the edits put there.
+fn inserted(range: ByteRange, edits: &[TextEdit]) -> bool {
+    let mut shift = 0_isize;
+    edits.iter().any(|edit| {
+        let start = edit.range.start.saturating_add_signed(shift);
+        shift += edit.text.len() as isize - edit.range.len() as isize;
+        range.start <= start + edit.text.len() && range.end >= start
+    })
+}
+
+/// The code would close or open a block that is not its own, and what follows in the file makes up for it.
+fn swallows(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> Option<Decision> {
+    if candidate.top_level {
+        return None;
+    }
+    let placement = candidate.placement;
+    let tree = spliced.tree.as_ref()?;
+    if tree.root_node().has_error() || tree::holds_whole_nodes(tree, &placement.after, placement.inserted) {
+        return None;
+    }
+    // A selection that cut through blocks to begin with may be replaced by one that does.
+    let before = candidate.before?;
+    let old = tree::parse(language, before)?;
+    if !tree::holds_whole_nodes(&old, before, placement.replaced) {
+        return None;
+    }
+    let code = candidate.component.code.as_str();
+    if !Brackets::of(code, language.family()).is_empty() {
+        return Some((Verdict::Truncated, unclosed(code, language)));
+    }
+    let message =
+        "The code closes or opens a block that is not its own, so it would swallow what follows it.";
+    Some((Verdict::Malformed, reason(message, None)))
+}
+
+fn unclosed(code: &str, language: Language) -> Vec<Reason> {
+    let open = Brackets::of(code, language.family());
+    let Some(innermost) = open.last() else { return Vec::new() };
+    let what = innermost.kind.words();
+    let message = format!("{what} opened on line {} is not closed at the end of the code.", innermost.line);
+    reason(message, Some(innermost.line))
+}
+
+/// Whether faults mean that the end is missing, rather than that something is wrong.
+fn was_cut(code: &str, faults: &[Fault], language: Language, fragment: bool) -> bool {
+    let open = !Brackets::of(code, language.family()).is_empty();
+    let end = code.trim_end().len();
+    let at_end = !fragment && faults.iter().any(|fault| fault.range.start >= end || fault.range.end > end);
+    if fragment || !language.is_ecma() { open || at_end } else { at_end && (open || faults.len() == 1) }
+}
+
+/// A fault of the component's own text.
+fn in_code(fault: &Fault, code: &str) -> Reason {
+    let line = line_of(code, fault.range.start);
+    Reason { message: format!("Line {line}: {}.", fault.message), line: Some(line) }
+}
+
+/// A fault of the spliced file, by the line of the component where it lies in it.
+fn in_file(fault: &Fault, candidate: &Candidate<'_>) -> Reason {
+    let placement = candidate.placement;
+    let inserted = placement.inserted;
+    let code_lines = candidate.component.code.lines().count().max(1);
+    if inserted.start <= fault.range.start && fault.range.start <= inserted.end {
+        let first = line_of(&placement.after, inserted.start);
+        let leading = candidate.component.code.lines().take_while(|line| line.trim().is_empty()).count();
+        let line = (line_of(&placement.after, fault.range.start) - first + 1 + leading).min(code_lines);
+        return Reason { message: format!("Line {line}: {}.", fault.message), line: Some(line) };
+    }
+    let line = line_of(&placement.after, fault.range.start);
+    Reason { message: format!("Line {line} of the file would be wrong: {}.", fault.message), line: None }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    let head = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
+    head.iter().filter(|&&byte| byte == b'\n').count() + 1
+}

@@ -1,0 +1,331 @@
+//! Imports at the top of a component: only what the file lacks is added, after the file's last import.
+//!
+//! JavaScript, TypeScript and Python only; in other languages imports stay where the component has them. Names are
+//! compared, not modules: nothing here looks at the disk, so an alias and a relative path to one file count as the same
+//! only by their last segment.
+
+use assist_base::{ByteRange, TextEdit};
+use tree_sitter::Node;
+
+use super::layout::{line_end, line_ending, next_line};
+use super::{PlaceError, trim_blank_lines};
+use crate::languages::Language;
+use crate::tree;
+
+/// One import statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// The module it names.
+    pub source: String,
+    /// What it binds; empty where it is imported for its effect.
+    pub names: Vec<Imported>,
+    /// Where it stands.
+    pub range: ByteRange,
+    /// TypeScript's `import type`.
+    pub types_only: bool,
+}
+
+/// A name that an import binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// As written: `Hero`, `{ Hero as Big }` without the braces, `* as React`.
+    pub text: String,
+    /// The name in this file.
+    pub local: String,
+    /// How it is imported.
+    pub form: Form,
+}
+
+/// How a name is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// `import Hero from`
+    Default,
+    /// `import * as Hero from`, or Python's `import hero`
+    Namespace,
+    /// `import { Hero } from`, or Python's `from … import`
+    Named,
+}
+
+/// The imports at the top level of a text, in order; none for languages this module does not know.
+pub fn imports(text: &str, language: Language) -> Vec<Import> {
+    let Some(tree) = tree::parse(language, text) else { return Vec::new() };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    root.named_children(&mut cursor).filter_map(|node| import(node, text, language)).collect()
+}
+
+/// A component without the imports at its top.
+pub(super) struct Hoisted {
+    /// What is left of the code.
+    pub rest: String,
+    /// Adds what the file lacks; `None` where it lacks nothing.
+    pub edit: Option<TextEdit>,
+}
+
+/// Takes the imports at the top of `code` out of it. `None` where there are none, where the language is not known here,
+/// or where the selection that is replaced has imports itself, so that they belong in place.
+pub(super) fn hoist(
+    before: &str,
+    code: &str,
+    language: Language,
+    selection: Option<ByteRange>,
+) -> Option<Result<Hoisted, PlaceError>> {
+    let starts =
+        |text: &str| text.lines().any(|line| line.starts_with("import") || line.starts_with("from "));
+    if !(language.is_ecma() || language == Language::Python) || !starts(code) {
+        return None;
+    }
+    if selection.and_then(|range| range.of(before)).is_some_and(|selected| {
+        selected
+            .lines()
+            .any(|line| line.trim_start().starts_with("import") || line.trim_start().starts_with("from "))
+    }) {
+        return None;
+    }
+    let leading = leading(code, language);
+    if leading.is_empty() {
+        return None;
+    }
+    let mut rest = String::with_capacity(code.len());
+    let mut at = 0;
+    for one in &leading {
+        rest.push_str(&code[at..one.range.start]);
+        at = next_line(code, one.range.end);
+        // What follows on the same line stays.
+        if !code[one.range.end..at].trim().is_empty() {
+            at = one.range.end;
+        }
+    }
+    rest.push_str(&code[at..]);
+    let rest = trim_blank_lines(&rest).to_owned();
+    Some(missing(before, code, &leading, language).map(|lines| {
+        let edit = (!lines.is_empty()).then(|| insertion(before, &lines, language));
+        Hoisted { rest, edit }
+    }))
+}
+
+fn leading(code: &str, language: Language) -> Vec<Import> {
+    let Some(tree) = tree::parse(language, code) else { return Vec::new() };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let mut found = Vec::new();
+    for node in root.named_children(&mut cursor) {
+        match import(node, code, language) {
+            Some(one) => found.push(one),
+            None if node.kind() == "comment" || is_string_statement(node) => {}
+            None => break,
+        }
+    }
+    found
+}
+
+/// The statements that bind what `before` does not bind yet.
+fn missing(
+    before: &str,
+    code: &str,
+    wanted: &[Import],
+    language: Language,
+) -> Result<Vec<String>, PlaceError> {
+    let known = imports(before, language);
+    let mut lines = Vec::new();
+    for import in wanted {
+        if import.names.is_empty() {
+            if !known.iter().any(|one| one.source == import.source) {
+                lines.push(styled(&code[import.range.as_range()], &known, before, language));
+            }
+            continue;
+        }
+        let mut lacking = Vec::new();
+        for name in &import.names {
+            let bound = known.iter().find(|one| one.names.iter().any(|other| other.local == name.local));
+            match bound {
+                None => lacking.push(name),
+                Some(one) if last_segment(&one.source) == last_segment(&import.source) => {}
+                Some(one) => {
+                    return Err(PlaceError::ImportConflict {
+                        name: name.local.clone(),
+                        ours: one.source.clone(),
+                        theirs: import.source.clone(),
+                    });
+                }
+            }
+        }
+        if lacking.len() == import.names.len() {
+            lines.push(styled(&code[import.range.as_range()], &known, before, language));
+        } else if !lacking.is_empty() {
+            lines.push(styled(&rebuilt(import, &lacking, language), &known, before, language));
+        }
+    }
+    Ok(lines)
+}
+
+fn last_segment(source: &str) -> &str {
+    let last = source.rsplit(['/', '\\']).next().unwrap_or(source);
+    last.split_once('.').map_or(last, |(stem, _)| if stem.is_empty() { last } else { stem })
+}
+
+/// An import of only some of its names.
+fn rebuilt(import: &Import, names: &[&Imported], language: Language) -> String {
+    let list = |form: Form| {
+        let of: Vec<&str> =
+            names.iter().filter(|name| name.form == form).map(|name| name.text.as_str()).collect();
+        of.join(", ")
+    };
+    if language == Language::Python {
+        let named = list(Form::Named);
+        return if named.is_empty() {
+            format!("import {}", list(Form::Namespace))
+        } else {
+            format!("from {} import {named}", import.source)
+        };
+    }
+    let named = list(Form::Named);
+    let named = if named.is_empty() { named } else { format!("{{ {named} }}") };
+    let clause = [list(Form::Default), list(Form::Namespace), named];
+    let clause: Vec<String> = clause.into_iter().filter(|part| !part.is_empty()).collect();
+    let types = if import.types_only { "type " } else { "" };
+    format!("import {types}{} from \"{}\";", clause.join(", "), import.source)
+}
+
+/// An import in the file's style: its quotes, its semicolons.
+fn styled(text: &str, known: &[Import], before: &str, language: Language) -> String {
+    let text = text.trim();
+    let Some(model) =
+        known.last().and_then(|one| before.get(one.range.as_range())).filter(|_| language.is_ecma())
+    else {
+        return text.to_owned();
+    };
+    let mut text = text.trim_end_matches(';').to_owned();
+    let (quote, other) = if model.contains('\'') { ('\'', '"') } else { ('"', '\'') };
+    if !text.contains(quote) {
+        text = text.replace(other, &quote.to_string());
+    }
+    if model.trim_end().ends_with(';') {
+        text.push(';');
+    }
+    text
+}
+
+fn insertion(before: &str, lines: &[String], language: Language) -> TextEdit {
+    let eol = line_ending(before);
+    let joined = lines.join("\n").replace('\n', eol);
+    let known = imports(before, language);
+    // Python wants imports from the future first.
+    let first = lines.iter().any(|line| line.starts_with("from __future__"));
+    match known.last() {
+        Some(last) if !first => {
+            let at = line_end(before, last.range.end);
+            TextEdit { range: ByteRange::at(at), text: format!("{eol}{joined}") }
+        }
+        Some(_) => TextEdit { range: ByteRange::at(known[0].range.start), text: format!("{joined}{eol}") },
+        None => {
+            let at = after_preamble(before, language);
+            let gap = if before[..at].is_empty() || before[..at].ends_with('\n') { "" } else { eol };
+            TextEdit { range: ByteRange::at(at), text: format!("{gap}{joined}{eol}{eol}") }
+        }
+    }
+}
+
+/// Where a file's first import would stand: after a hash-bang line, directives, a docstring, and a comment that a blank
+/// line sets off.
+fn after_preamble(before: &str, language: Language) -> usize {
+    let Some(tree) = tree::parse(language, before) else { return 0 };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let mut at = 0;
+    let mut comments_from = None;
+    for node in root.named_children(&mut cursor) {
+        let next = next_line(before, node.end_byte());
+        match node.kind() {
+            "hash_bang_line" => at = next,
+            "comment" if node.start_position().row == 0 && before.starts_with("#!") => at = next,
+            "comment" => {
+                comments_from.get_or_insert(at);
+                if before[next..].starts_with(['\n', '\r']) {
+                    at = next_line(before, next);
+                    comments_from = None;
+                }
+            }
+            _ if is_string_statement(node) => {
+                at = next;
+                if before[at..].starts_with(['\n', '\r']) {
+                    at = next_line(before, at);
+                }
+                comments_from = None;
+            }
+            _ => break,
+        }
+    }
+    at
+}
+
+/// `"use client";`, or a docstring.
+fn is_string_statement(node: Node<'_>) -> bool {
+    node.kind() == "expression_statement" && node.named_child(0).is_some_and(|child| child.kind() == "string")
+}
+
+fn import(node: Node<'_>, text: &str, language: Language) -> Option<Import> {
+    let range = ByteRange::from(node.byte_range());
+    let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default().to_owned();
+    let mut names = Vec::new();
+    let mut cursor = node.walk();
+    match node.kind() {
+        "import_statement" if language.is_ecma() => {
+            let source = of(node.child_by_field_name("source")?);
+            let source = source.trim_matches(['"', '\'']).to_owned();
+            let types_only = node.child(1).is_some_and(|child| child.kind() == "type");
+            if let Some(clause) =
+                node.named_children(&mut cursor).find(|child| child.kind() == "import_clause")
+            {
+                clause_names(clause, text, &mut names);
+            }
+            Some(Import { source, names, range, types_only })
+        }
+        "import_statement" | "import_from_statement" | "future_import_statement"
+            if language == Language::Python =>
+        {
+            let plain = node.kind() == "import_statement";
+            let source = match node.child_by_field_name("module_name") {
+                Some(module) => of(module),
+                None if plain => String::new(),
+                None => "__future__".to_owned(),
+            };
+            for name in node.children_by_field_name("name", &mut cursor) {
+                let text = of(name);
+                let local = name.child_by_field_name("alias").map_or_else(|| text.clone(), of);
+                let form = if plain { Form::Namespace } else { Form::Named };
+                names.push(Imported { text, local, form });
+            }
+            if names.is_empty() {
+                names.push(Imported { text: "*".into(), local: format!("* of {source}"), form: Form::Named });
+            }
+            let source = if plain { names[0].text.clone() } else { source };
+            Some(Import { source, names, range, types_only: false })
+        }
+        _ => None,
+    }
+}
+
+fn clause_names(clause: Node<'_>, text: &str, names: &mut Vec<Imported>) {
+    let of = |node: Node<'_>| text.get(node.byte_range()).unwrap_or_default().to_owned();
+    let mut cursor = clause.walk();
+    for part in clause.named_children(&mut cursor) {
+        match part.kind() {
+            "identifier" => names.push(Imported { text: of(part), local: of(part), form: Form::Default }),
+            "namespace_import" => {
+                let local = part.named_child(0).map(of).unwrap_or_default();
+                names.push(Imported { text: of(part), local, form: Form::Namespace });
+            }
+            "named_imports" => {
+                let mut inner = part.walk();
+                for one in part.named_children(&mut inner).filter(|one| one.kind() == "import_specifier") {
+                    let bound = one.child_by_field_name("alias").or_else(|| one.child_by_field_name("name"));
+                    let local = bound.map(of).unwrap_or_default();
+                    names.push(Imported { text: of(one), local, form: Form::Named });
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Re-indentation: code takes the indentation of its place.
+//!
+//! The first line decides the difference, and all lines move by it. Spaces become tabs, or tabs spaces, where the file
+//! uses the others. Lines that begin inside a string or template are left as they are: there, white space is content.
+
+use std::collections::HashMap;
+
+use super::layout::indentation;
+use crate::brackets::Brackets;
+use crate::languages::{Family, Language};
+
+/// How a text indents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Tab,
+    Spaces(usize),
+}
+
+/// The unit that most indented lines of a text show, if any do.
+pub(super) fn unit(text: &str) -> Option<Unit> {
+    let mut tabs = 0_usize;
+    let mut steps: HashMap<usize, usize> = HashMap::new();
+    let mut previous = 0_usize;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let indent = indentation(line);
+        // The second line of a block comment is indented by one more.
+        if line.trim_start().starts_with('*') {
+            continue;
+        }
+        if indent.starts_with('\t') {
+            tabs += 1;
+        } else if indent.len() > previous && indent.len() - previous > 1 {
+            *steps.entry(indent.len() - previous).or_default() += 1;
+        }
+        previous = if indent.starts_with('\t') { 0 } else { indent.len() };
+    }
+    let spaces = steps.into_iter().max_by_key(|&(width, count)| (count, usize::MAX - width));
+    match spaces {
+        Some((width, count)) if count >= tabs => Some(Unit::Spaces(width)),
+        _ if tabs > 0 => Some(Unit::Tab),
+        _ => None,
+    }
+}
+
+/// `code` moved so that its first line is indented by `place`, in the unit of the file where that is known.
+pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<Language>) -> String {
+    let own = unit(code);
+    let first = code.lines().find(|line| !line.trim().is_empty()).map_or("", indentation);
+    let converts = language.is_some() && own != file && matches!((own, file), (Some(_), Some(_)));
+    if first == place && !(converts && is_other(own, file)) {
+        return code.to_owned();
+    }
+    let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
+    let mut out = String::with_capacity(code.len() + code.len() / 8);
+    for line in code.split_inclusive('\n') {
+        let content = line.trim_start_matches([' ', '\t']);
+        if brackets.in_text() || content.trim().is_empty() {
+            out.push_str(if brackets.in_text() { line } else { content });
+        } else {
+            let indent = indentation(line);
+            match indent.strip_prefix(first) {
+                Some(rest) => {
+                    out.push_str(place);
+                    push_converted(&mut out, rest, own, file, converts);
+                }
+                // Further left than the first line: as much less than the place as it is less than the first line.
+                None => {
+                    let less = first.len().saturating_sub(indent.len());
+                    out.push_str(place.get(..place.len().saturating_sub(less)).unwrap_or_default());
+                }
+            }
+            out.push_str(content);
+        }
+        brackets.feed(line);
+    }
+    out
+}
+
+fn is_other(own: Option<Unit>, file: Option<Unit>) -> bool {
+    matches!((own, file), (Some(Unit::Tab), Some(Unit::Spaces(_))) | (Some(Unit::Spaces(_)), Some(Unit::Tab)))
+}
+
+fn push_converted(out: &mut String, indent: &str, own: Option<Unit>, file: Option<Unit>, converts: bool) {
+    match (own, file) {
+        (Some(Unit::Spaces(width)), Some(Unit::Tab)) if converts => {
+            let spaces = indent.bytes().filter(|&byte| byte == b' ').count();
+            let tabs = indent.len() - spaces;
+            out.extend(std::iter::repeat_n('\t', tabs + spaces / width.max(1)));
+            out.extend(std::iter::repeat_n(' ', spaces % width.max(1)));
+        }
+        (Some(Unit::Tab), Some(Unit::Spaces(width))) if converts => {
+            for byte in indent.bytes() {
+                out.extend(std::iter::repeat_n(' ', if byte == b'\t' { width } else { 1 }));
+            }
+        }
+        _ => out.push_str(indent),
+    }
+}
+
+/// The lines after the first of a piece of code, moved from the indentation `from` to `to`.
+pub(super) fn shift(rest: &str, from: &str, to: &str, first: &str, language: Option<Language>) -> String {
+    let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
+    brackets.feed(first);
+    brackets.feed("\n");
+    let mut out = String::with_capacity(rest.len() + rest.len() / 8);
+    for line in rest.split_inclusive('\n') {
+        if brackets.in_text() || line.trim().is_empty() {
+            out.push_str(line);
+        } else if let Some(inner) = line.strip_prefix(from) {
+            out.push_str(to);
+            out.push_str(inner);
+        } else {
+            out.push_str(line);
+        }
+        brackets.feed(line);
+    }
+    out
+}

@@ -1,0 +1,173 @@
+//! Where a component goes, and the edits that put it there.
+//!
+//! Everything outside the edits keeps its bytes. The new text takes over the file's line endings, the indentation of its
+//! place and the file's habit of a last newline. A place that is not certain is an error, never a guess: a declaration is
+//! replaced by name *and* kind, and by name alone only where one declaration bears it.
+
+mod imports;
+mod indent;
+mod layout;
+mod named;
+mod selection;
+
+use assist_base::{ByteRange, TextEdit, change::apply_edits};
+
+use crate::languages::Language;
+use crate::outline::Kind;
+use crate::scanner::Component;
+
+pub use imports::{Import, imports};
+
+/// What the component is meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// It replaces this part of the file; an empty range inserts.
+    Selection(ByteRange),
+    /// It replaces the declarations it declares, where they exist; otherwise it is inserted after its predecessor or at
+    /// the end.
+    Named,
+    /// It is the whole text of a file that is not there yet, or is blank.
+    NewFile,
+}
+
+/// How a component was placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// It took the selection's place.
+    ReplacedSelection,
+    /// It took the place of a declaration.
+    Replaced {
+        /// The declaration's name.
+        name: String,
+        /// Its kind in the file before.
+        kind: Kind,
+    },
+    /// It was added to the file.
+    Inserted,
+    /// It is the file.
+    Created,
+}
+
+/// The edits, and the text they lead to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// In ascending order, without overlap, in offsets of the text before.
+    pub edits: Vec<TextEdit>,
+    /// What the main edit replaces, in the text before.
+    pub replaced: ByteRange,
+    /// What the main edit put there, in the text after.
+    pub inserted: ByteRange,
+    /// The file's text with all edits made.
+    pub after: String,
+    /// What kind of placement it is.
+    pub how: How,
+}
+
+/// Why a component has no place. Nothing was changed; say so, or ask again with what is named here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// The selection lies outside the text or splits a character.
+    #[error("the selection {start}..{end} does not fit the file")]
+    OutOfText {
+        /// Its start.
+        start: usize,
+        /// Its end.
+        end: usize,
+    },
+    /// Several places would do.
+    #[error("`{name}` could go in several places of the file: lines {}", list(.lines))]
+    Ambiguous {
+        /// The declaration's name.
+        name: String,
+        /// The lines, from 1.
+        lines: Vec<usize>,
+    },
+    /// The component has no code.
+    #[error("the component `{name}` holds no code")]
+    Empty {
+        /// The component's name.
+        name: String,
+    },
+    /// A new file was asked for, but there is text.
+    #[error("the file already has text")]
+    Exists,
+    /// The component imports a name that the file imports from elsewhere.
+    #[error("the file imports `{name}` from `{ours}`, the component from `{theirs}`")]
+    ImportConflict {
+        /// The name.
+        name: String,
+        /// Where the file has it from.
+        ours: String,
+        /// Where the component wants it from.
+        theirs: String,
+    },
+}
+
+fn list(lines: &[usize]) -> String {
+    lines.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Computes where `component` goes in `before`.
+///
+/// `predecessor` is the declaration after which a new one is inserted; without it, or where the file has no such
+/// declaration, it goes to the end.
+///
+/// # Errors
+/// [`PlaceError`] where the place is not certain.
+pub fn place(
+    before: &str,
+    language: Option<Language>,
+    component: &Component,
+    target: &Target,
+    predecessor: Option<&str>,
+) -> Result<Placement, PlaceError> {
+    let code = trim_blank_lines(&component.code);
+    match *target {
+        Target::Selection(range) => selection::place(before, language, code, range),
+        _ if code.is_empty() => Err(PlaceError::Empty { name: component.header.name.clone() }),
+        Target::NewFile if !before.trim().is_empty() => Err(PlaceError::Exists),
+        Target::Named if !before.trim().is_empty() => {
+            named::place(before, language, code, &component.header, predecessor)
+        }
+        Target::NewFile | Target::Named => {
+            let eol = layout::line_ending(before);
+            let text = format!("{}{eol}", layout::with_line_ending(code, eol));
+            let edit = TextEdit { range: ByteRange::new(0, before.len()), text };
+            Ok(finish(before, vec![edit], 0, How::Created))
+        }
+    }
+}
+
+/// The placement that edits make, `main` being the index of the main one.
+fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Placement {
+    let mut shift = 0_isize;
+    let mut replaced = ByteRange::at(0);
+    let mut inserted = ByteRange::at(0);
+    for (at, edit) in edits.iter().enumerate() {
+        let start = edit.range.start.saturating_add_signed(shift);
+        if at == main {
+            replaced = edit.range;
+            inserted = ByteRange::new(start, start + edit.text.len());
+        }
+        shift += edit.text.len() as isize - edit.range.len() as isize;
+    }
+    // The makers of edits take ranges from the text itself and put them in order.
+    let after = apply_edits(before, &edits).unwrap_or_else(|_| before.to_owned());
+    Placement { edits, replaced, inserted, after, how }
+}
+
+/// Code without blank lines at its edges and without its last newline.
+fn trim_blank_lines(code: &str) -> &str {
+    let code = code.trim_end();
+    let blank = code.len() - code.trim_start().len();
+    let start = code[..blank].rfind('\n').map_or(0, |at| at + 1);
+    &code[start..]
+}
+
+/// The line of a place, from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests;

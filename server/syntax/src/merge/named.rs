@@ -1,0 +1,288 @@
+//! A component that replaces what it declares.
+//!
+//! The code is cut into segments, one for each declaration that the file has too; each takes the place of its namesake,
+//! and what the file does not have yet goes with the segment it stands beside. So a component that brings its props type
+//! along replaces both, each where it stands.
+
+use assist_base::{ByteRange, TextEdit};
+
+use super::layout::{line_end, line_ending, line_start, next_line, with_line_ending};
+use super::{How, PlaceError, Placement, finish, imports, indent, line_of, trim_blank_lines};
+use crate::languages::Language;
+use crate::outline::{self, Kind};
+use crate::scanner::Header;
+use crate::tree;
+
+mod shell;
+
+use shell::Source;
+
+/// A declaration at the top level, overloads taken together.
+#[derive(Debug, Clone)]
+struct Declared {
+    name: String,
+    kind: Kind,
+    range: ByteRange,
+}
+
+pub(super) fn place(
+    before: &str,
+    language: Option<Language>,
+    code: &str,
+    header: &Header,
+    predecessor: Option<&str>,
+) -> Result<Placement, PlaceError> {
+    let eol = line_ending(before);
+    let Some(language) = language else {
+        return Ok(insert(before, code, None, eol, at_end(before), Vec::new()));
+    };
+    let hoisted = imports::hoist(before, code, language, None).transpose()?;
+    let (code, import_edit) = match &hoisted {
+        Some(hoisted) => (hoisted.rest.as_str(), hoisted.edit.clone()),
+        None => (code, None),
+    };
+    if code.is_empty() {
+        return Err(PlaceError::Empty { name: header.name.clone() });
+    }
+    let file = Source::new(before, language);
+    let new = Source::new(code, language);
+    let ours = declared(&file);
+    let theirs = declared(&new);
+
+    // Which declaration of the file each one of the component replaces.
+    let mut matched: Vec<Option<usize>> = Vec::with_capacity(theirs.len());
+    for one in &theirs {
+        matched.push(find(before, &ours, &one.name, Some(one.kind))?);
+    }
+    let main = theirs.iter().position(|one| one.name == header.name);
+    if theirs.is_empty() || (main.is_none() && matched.iter().all(Option::is_none)) {
+        // Nothing in the code says what it is but its marker: a rule, a key, an element, loose statements.
+        return match find(before, &ours, &header.name, None)? {
+            Some(at) => {
+                let range = ours[at].range;
+                let text =
+                    indent::fit(code, own_indentation(before, range), indent::unit(before), Some(language));
+                let how = How::Replaced { name: ours[at].name.clone(), kind: ours[at].kind };
+                let edit = TextEdit { range, text: with_line_ending(text.trim_start(), eol).into_owned() };
+                Ok(assemble(before, import_edit, vec![edit], 0, how))
+            }
+            None => {
+                let at = after_predecessor(before, &ours, predecessor);
+                Ok(insert(before, code, Some(language), eol, at, import_edit.into_iter().collect()))
+            }
+        };
+    }
+    let main = main.or_else(|| matched.iter().position(Option::is_some)).unwrap_or(0);
+    let replaced: Vec<ByteRange> = matched.iter().flatten().map(|&at| ours[at].range).collect();
+    shared(before, &ours, &matched)?;
+    let segments = segments(&new, &theirs, &matched, main, &file, &replaced);
+
+    let mut edits = Vec::new();
+    let mut main_start = None;
+    for segment in segments {
+        let Some(old) = matched[segment.declared].map(|at| &ours[at]) else {
+            // The component itself is new to the file.
+            let at = after_predecessor(before, &ours, predecessor);
+            let edit = insertion(before, &segment.text, Some(language), eol, at);
+            main_start = Some(edit.range.start);
+            edits.push(edit);
+            continue;
+        };
+        let (range, text) = shell::dress(&file, old.range, &segment.text, &old.name, &replaced);
+        let text = indent::fit(&text, own_indentation(before, range), indent::unit(before), Some(language));
+        if segment.declared == main {
+            main_start = Some(range.start);
+        }
+        edits.push(TextEdit { range, text: with_line_ending(&text, eol).into_owned() });
+    }
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    if let Some(pair) = edits.windows(2).find(|pair| pair[0].range.end > pair[1].range.start) {
+        let lines = pair.iter().map(|edit| line_of(before, edit.range.start)).collect();
+        return Err(PlaceError::Ambiguous { name: header.name.clone(), lines });
+    }
+    let at = edits.iter().position(|edit| Some(edit.range.start) == main_start).unwrap_or(0);
+    let how = match matched[main] {
+        Some(at) => How::Replaced { name: ours[at].name.clone(), kind: ours[at].kind },
+        None => How::Inserted,
+    };
+    Ok(assemble(before, import_edit, edits, at, how))
+}
+
+/// Puts the edit for imports where it belongs among the others.
+fn assemble(
+    before: &str,
+    import_edit: Option<TextEdit>,
+    mut edits: Vec<TextEdit>,
+    mut main: usize,
+    how: How,
+) -> Placement {
+    if let Some(edit) = import_edit {
+        let at = edits.partition_point(|other| other.range.start < edit.range.start);
+        main += usize::from(at <= main);
+        edits.insert(at, edit);
+    }
+    finish(before, edits, main, how)
+}
+
+/// The declarations of the top level; overloads and repeated heads of one function are one.
+fn declared(source: &Source<'_>) -> Vec<Declared> {
+    let Some(tree) = &source.tree else { return Vec::new() };
+    let mut found: Vec<Declared> = Vec::new();
+    for one in outline::of_tree(tree, source.text, source.language).into_iter().filter(|one| one.depth == 0) {
+        match found.last_mut() {
+            Some(last)
+                if last.name == one.name
+                    && last.kind == one.kind
+                    && one.kind == Kind::Function
+                    && source.text[last.range.end..one.range.start.max(last.range.end)].trim().is_empty() =>
+            {
+                last.range.end = one.range.end;
+            }
+            _ => found.push(Declared { name: one.name, kind: one.kind, range: one.range }),
+        }
+    }
+    found
+}
+
+/// The one declaration that bears the name: of the same kind, else the only one that a declaration of that kind would
+/// stand in for.
+fn find(
+    before: &str,
+    ours: &[Declared],
+    name: &str,
+    kind: Option<Kind>,
+) -> Result<Option<usize>, PlaceError> {
+    let named: Vec<usize> = (0..ours.len()).filter(|&at| ours[at].name == name).collect();
+    let same: Vec<usize> = named.iter().copied().filter(|&at| Some(ours[at].kind) == kind).collect();
+    let close = || match kind {
+        Some(kind) => named.iter().copied().filter(|&at| ours[at].kind.shares_names_with(kind)).collect(),
+        None => named.clone(),
+    };
+    let candidates: Vec<usize> = if same.is_empty() { close() } else { same };
+    match candidates.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(*one)),
+        several => Err(PlaceError::Ambiguous {
+            name: name.to_owned(),
+            lines: several.iter().map(|&at| line_of(before, ours[at].range.start)).collect(),
+        }),
+    }
+}
+
+/// A statement that declares several names can only be replaced by one that declares them all.
+fn shared(before: &str, ours: &[Declared], matched: &[Option<usize>]) -> Result<(), PlaceError> {
+    for &at in matched.iter().flatten() {
+        let other = (0..ours.len()).find(|&other| {
+            other != at && ours[other].range == ours[at].range && !matched.contains(&Some(other))
+        });
+        if other.is_some() {
+            let lines = vec![line_of(before, ours[at].range.start)];
+            return Err(PlaceError::Ambiguous { name: ours[at].name.clone(), lines });
+        }
+    }
+    Ok(())
+}
+
+/// A piece of the component that goes to one place.
+struct Segment {
+    /// Which declaration of the component it is about.
+    declared: usize,
+    text: String,
+}
+
+/// Cuts the component at the declarations that have a place of their own.
+fn segments(
+    new: &Source<'_>,
+    theirs: &[Declared],
+    matched: &[Option<usize>],
+    main: usize,
+    file: &Source<'_>,
+    replaced: &[ByteRange],
+) -> Vec<Segment> {
+    let drops = shell::repeated_statements(new, file, replaced);
+    // One name of a statement with several stands for all of them.
+    let anchors: Vec<usize> = (0..theirs.len())
+        .filter(|&at| matched[at].is_some() || at == main)
+        .filter(|&at| at == 0 || theirs[at - 1].range != theirs[at].range || matched[at - 1].is_none())
+        .collect();
+    let mut segments = Vec::new();
+    let mut from = 0;
+    for (nth, &at) in anchors.iter().enumerate() {
+        let last = nth + 1 == anchors.len();
+        let to = if last { new.text.len() } else { line_end(new.text, theirs[at].range.end).max(from) };
+        let text = shell::without(new, from..to, &drops);
+        let text =
+            shell::without_double_export(new, file, &theirs[at].name, theirs[at].range, text, replaced);
+        segments.push(Segment { declared: at, text: trim_blank_lines(&text).to_owned() });
+        from = to;
+    }
+    segments
+}
+
+/// Where a new declaration goes: after its predecessor, else at the end.
+fn after_predecessor(before: &str, ours: &[Declared], predecessor: Option<&str>) -> usize {
+    let named = predecessor.map(|name| ours.iter().filter(|one| one.name == name).collect::<Vec<_>>());
+    match named.as_deref() {
+        Some([one]) => line_end(before, one.range.end),
+        // A type and a function of one name: after the later one.
+        Some([.., last]) => line_end(before, last.range.end),
+        _ => at_end(before),
+    }
+}
+
+/// The end of the last line that is not blank.
+fn at_end(before: &str) -> usize {
+    before.trim_end().len()
+}
+
+/// A new block of code after the line that ends at `at`, with a blank line before it and, if text follows, after it.
+fn insertion(before: &str, code: &str, language: Option<Language>, eol: &str, at: usize) -> TextEdit {
+    let code = indent::fit(code, "", indent::unit(before), language);
+    let code = with_line_ending(&code, eol);
+    let gap = if is_widely_spaced(before) { 3 } else { 2 };
+    let rest = &before[at..];
+    if rest.trim().is_empty() {
+        // The end of the file: it keeps its habit of a last newline.
+        let newline = if rest.contains('\n') { eol } else { "" };
+        let gap = if at == 0 { 0 } else { gap };
+        let text = format!("{}{code}{newline}", eol.repeat(gap));
+        return TextEdit { range: ByteRange::new(at, before.len()), text };
+    }
+    // What follows keeps the blank lines it has above it; where it has none, one is made.
+    let next = next_line(before, at);
+    let blank_below = before[next..].lines().next().is_some_and(|line| line.trim().is_empty());
+    let below = if blank_below { "" } else { eol };
+    TextEdit { range: ByteRange::at(at), text: format!("{}{code}{below}", eol.repeat(gap)) }
+}
+
+fn insert(
+    before: &str,
+    code: &str,
+    language: Option<Language>,
+    eol: &str,
+    at: usize,
+    imports: Vec<TextEdit>,
+) -> Placement {
+    let edit = insertion(before, code, language, eol, at);
+    assemble(before, imports.into_iter().next(), vec![edit], 0, How::Inserted)
+}
+
+/// Whether the file sets its declarations off by two blank lines, as Python does.
+fn is_widely_spaced(before: &str) -> bool {
+    let text = before.trim();
+    text.contains("\n\n\n") || text.contains("\r\n\r\n\r\n")
+}
+
+/// The white space before a place, where there is nothing else on its line.
+fn own_indentation(before: &str, range: ByteRange) -> &str {
+    let start = line_start(before, range.start);
+    let lead = &before[start..range.start];
+    if lead.trim().is_empty() { lead } else { "" }
+}
+
+/// Parses once what is asked several things.
+impl<'t> Source<'t> {
+    fn new(text: &'t str, language: Language) -> Self {
+        Self { text, language, tree: tree::parse(language, text) }
+    }
+}

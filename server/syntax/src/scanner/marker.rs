@@ -1,0 +1,132 @@
+//! The three lines of the component protocol.
+//!
+//! ```text
+//! /// COMPONENT_START: Hero path="src/components/Hero.tsx" exports=Hero id=7f3a ///
+//! /// COMPONENT_END id=7f3a ///
+//! // --- VIBECODER_COMPLETE ---
+//! ```
+//!
+//! A marker is a whole line; white space around it, and CRLF, do not matter. Anything else is text.
+
+use super::Header;
+
+pub(crate) const START: &str = "/// COMPONENT_START:";
+pub(crate) const END: &str = "/// COMPONENT_END";
+pub(crate) const SENTINEL: &str = "// --- VIBECODER_COMPLETE ---";
+const CLOSE: &str = "///";
+
+/// No marker is longer, so no line is held back for longer.
+pub(crate) const MAX_MARKER: usize = 4096;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Marker {
+    Start(Header),
+    End(Option<String>),
+    Sentinel,
+}
+
+/// Whether a line that begins like this may still turn out to be a marker.
+pub(crate) fn may_become(line: &str) -> bool {
+    if line.len() > MAX_MARKER {
+        return false;
+    }
+    let line = line.trim_start();
+    [START, END].iter().any(|marker| marker.starts_with(line) || line.starts_with(marker))
+        || SENTINEL.starts_with(line)
+        || line.strip_prefix(SENTINEL).is_some_and(|rest| rest.trim().is_empty())
+}
+
+/// The marker that a whole line is.
+pub(crate) fn parse(line: &str) -> Option<Marker> {
+    if line.len() > MAX_MARKER {
+        return None;
+    }
+    let line = line.trim();
+    if line == SENTINEL {
+        return Some(Marker::Sentinel);
+    }
+    if let Some(rest) = line.strip_prefix(START) {
+        return header(inner(rest)?).map(Marker::Start);
+    }
+    let (words, attributes) = attributes(inner(line.strip_prefix(END)?)?)?;
+    (words.is_empty() && attributes.path.is_none() && attributes.exports.is_empty())
+        .then_some(Marker::End(attributes.id))
+}
+
+/// What stands before the closing `///`, which needs white space before it.
+fn inner(rest: &str) -> Option<&str> {
+    let inner = rest.strip_suffix(CLOSE)?;
+    (inner.ends_with([' ', '\t']) && (inner.starts_with([' ', '\t']))).then_some(inner)
+}
+
+fn header(inner: &str) -> Option<Header> {
+    let (name, attributes) = attributes(inner)?;
+    (!name.is_empty()).then_some(Header { name, ..attributes })
+}
+
+/// The words before the first attribute, and the attributes.
+fn attributes(inner: &str) -> Option<(String, Header)> {
+    let mut words = String::new();
+    let mut header = Header::default();
+    let mut listing = false;
+    let mut rest = inner.trim();
+    let mut named = false;
+    while !rest.is_empty() {
+        let (token, after) = token(rest)?;
+        rest = after.trim_start();
+        match token.split_once('=') {
+            Some(("path", value)) => {
+                header.path = Some(unquote(value)?.to_owned()).filter(|path| !path.is_empty())
+            }
+            Some(("id", value)) => header.id = Some(unquote(value)?.to_owned()),
+            Some(("exports", value)) => {
+                list(unquote(value)?, &mut header.exports);
+                listing = true;
+                named = true;
+                continue;
+            }
+            // `exports=A, B`: the list goes on after white space.
+            _ if listing => {
+                list(token, &mut header.exports);
+                continue;
+            }
+            // An attribute of a later protocol is none of ours.
+            Some((key, _)) if key.bytes().all(|byte| byte.is_ascii_lowercase()) && !words.is_empty() => {}
+            _ if named => return None,
+            _ => {
+                if !words.is_empty() {
+                    words.push(' ');
+                }
+                words.push_str(token);
+                continue;
+            }
+        }
+        listing = false;
+        named = true;
+    }
+    Some((words, header))
+}
+
+/// The next token: up to white space, but a quoted value to its closing quote.
+fn token(text: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' => quoted = !quoted,
+            _ if !quoted && character.is_whitespace() => return Some((&text[..at], &text[at..])),
+            _ => {}
+        }
+    }
+    (!quoted).then_some((text, ""))
+}
+
+fn unquote(value: &str) -> Option<&str> {
+    match value.strip_prefix('"') {
+        Some(rest) => rest.strip_suffix('"').filter(|inner| !inner.contains('"')),
+        None => (!value.contains('"')).then_some(value),
+    }
+}
+
+fn list(value: &str, names: &mut Vec<String>) {
+    names.extend(value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned));
+}

@@ -1,0 +1,166 @@
+//! Finding the repeated text.
+
+use super::{MIN_ANCHOR, NoAnchor, TAIL_CHARS};
+use crate::gate::is_prose_line;
+use crate::scanner::marker::{self, Marker};
+
+/// A place of the continuation where the repeated text may begin.
+pub(super) struct Start {
+    pub at: usize,
+    /// A remark stands before it, so that a short anchor proves nothing.
+    remark: bool,
+}
+
+/// The repeated text, in the continuation.
+pub(super) struct Anchor {
+    pub end: usize,
+    pub len: usize,
+}
+
+/// A remark is short; more than this before the code is something else.
+const MAX_REMARK_LINES: usize = 6;
+/// Characters that must be repeated after a remark without a fence.
+const ANCHOR_AFTER_REMARK: usize = 40;
+/// Below this many characters an anchor must not occur twice in the tail.
+const SURE_ANCHOR: usize = 24;
+/// Of these characters at least so many must be more than white space.
+const MIN_INK: usize = 6;
+/// More is never repeated usefully; keeps the search bounded on hostile text.
+const MAX_REPEATED: usize = 256 << 10;
+
+/// Where a continuation's content may begin: at once, or after blank lines, a fence, START markers, or a remark.
+pub(super) fn starts(continuation: &str) -> Vec<Start> {
+    let mut starts = vec![Start { at: 0, remark: false }];
+    let push = |starts: &mut Vec<Start>, at: usize, remark: bool| {
+        if starts.iter().all(|start| start.at != at) {
+            starts.push(Start { at, remark });
+        }
+    };
+    let mut remark = false;
+    let mut remarks = 0;
+    let mut at = 0;
+    for line in continuation.split_inclusive('\n') {
+        let words = line.trim();
+        let indent = line.len() - line.trim_start().len();
+        push(&mut starts, at, remark);
+        if !words.is_empty() {
+            // White space at the beginning is often lost on the way.
+            push(&mut starts, at + indent, remark);
+        }
+        let next = at + line.len();
+        if words.is_empty() || matches!(marker::parse(line), Some(Marker::Start(_))) {
+            // goes on
+        } else if words.starts_with("```") {
+            remark = false;
+        } else if (is_prose_line(words) || words.ends_with(':') && is_remark(words))
+            && remarks < MAX_REMARK_LINES
+        {
+            remarks += 1;
+            remark = true;
+        } else {
+            break;
+        }
+        at = next;
+    }
+    starts
+}
+
+/// A line like ``Continuing from `<div>`:``.
+fn is_remark(line: &str) -> bool {
+    line.split_whitespace().count() >= 2 && line.chars().next().is_some_and(char::is_uppercase)
+}
+
+/// The one anchor that is certain.
+pub(super) fn find(received: &str, continuation: &str, starts: &[Start]) -> Result<Anchor, NoAnchor> {
+    let mut found: Option<Anchor> = None;
+    let mut doubtful = false;
+    for start in starts {
+        let Some(content) = continuation.get(start.at..) else { continue };
+        for len in overlaps(received, content) {
+            let Some(repeated) = content.get(..len) else { continue };
+            match trust(received, repeated, start.remark) {
+                Trust::None => {}
+                Trust::Doubtful => doubtful = true,
+                Trust::Sure => {
+                    let end = start.at + len;
+                    match &found {
+                        // The same joint by a longer or shorter repetition.
+                        Some(known) if known.end == end => {}
+                        Some(_) => return Err(NoAnchor::Ambiguous),
+                        None => found = Some(Anchor { end, len }),
+                    }
+                }
+            }
+        }
+    }
+    match found {
+        Some(anchor) => Ok(anchor),
+        None if doubtful => Err(NoAnchor::Ambiguous),
+        None => Err(NoAnchor::Missing),
+    }
+}
+
+enum Trust {
+    None,
+    Doubtful,
+    Sure,
+}
+
+fn trust(received: &str, repeated: &str, after_remark: bool) -> Trust {
+    let chars = repeated.chars().count();
+    let ink = repeated.chars().filter(|c| !c.is_whitespace()).count();
+    let least = if after_remark { ANCHOR_AFTER_REMARK } else { MIN_ANCHOR };
+    if chars < least || ink < MIN_INK {
+        return Trust::None;
+    }
+    // Where the same text stands in the tail once more, the continuation might be new code that happens to be the same.
+    let window = tail_of(received, TAIL_CHARS.max(2 * chars));
+    let last = window.len() - repeated.len();
+    let again = window.match_indices(repeated).any(|(at, _)| at != last) || overlaps_itself(repeated, window);
+    // A longer one can only be new code where it directly follows itself.
+    let tandem = window[..last].ends_with(repeated) || overlaps_itself(repeated, window);
+    let doubtful = if chars < SURE_ANCHOR { again } else { tandem };
+    if doubtful { Trust::Doubtful } else { Trust::Sure }
+}
+
+/// Whether the window ends with the text shifted against itself: code that repeats with a period shorter than the text.
+fn overlaps_itself(repeated: &str, window: &str) -> bool {
+    let last = window.len() - repeated.len();
+    let first = last.saturating_sub(repeated.len() - 1);
+    (first..last).any(|at| window.as_bytes()[at..].starts_with(repeated.as_bytes()))
+}
+
+fn tail_of(text: &str, chars: usize) -> &str {
+    let start = text.char_indices().rev().nth(chars.saturating_sub(1)).map_or(0, |(at, _)| at);
+    &text[start..]
+}
+
+/// Lengths of all beginnings of `content` that are ends of `received`, longest first, by the failure links of
+/// Knuth, Morris and Pratt: time in proportion to the texts.
+fn overlaps(received: &str, content: &str) -> Vec<usize> {
+    let len = received.len().min(content.len()).min(MAX_REPEATED);
+    let pattern = &content.as_bytes()[..len];
+    let text = &received.as_bytes()[received.len() - len..];
+    let mut links = vec![0_usize; len];
+    let mut matched = 0;
+    for at in 1..len {
+        while matched > 0 && pattern[at] != pattern[matched] {
+            matched = links[matched - 1];
+        }
+        matched += usize::from(pattern[at] == pattern[matched]);
+        links[at] = matched;
+    }
+    matched = 0;
+    for &byte in text {
+        while matched > 0 && (matched == len || byte != pattern[matched]) {
+            matched = links[matched - 1];
+        }
+        matched += usize::from(matched < len && byte == pattern[matched]);
+    }
+    let mut lengths = Vec::new();
+    while matched > 0 {
+        lengths.push(matched);
+        matched = links[matched - 1];
+    }
+    lengths
+}

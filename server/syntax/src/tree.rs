@@ -1,0 +1,137 @@
+//! tree-sitter: parsers kept per thread, and what their error nodes say.
+
+use std::cell::RefCell;
+
+use assist_base::ByteRange;
+use tree_sitter::{Node, Parser, Tree};
+
+use crate::languages::{COUNT, Language};
+
+thread_local! {
+    /// Building a parser costs more than parsing a small component: each thread keeps its own.
+    static PARSERS: RefCell<[Option<Parser>; COUNT]> = const { RefCell::new([const { None }; COUNT]) };
+}
+
+/// Something that a parser did not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// Where; empty for something missing.
+    pub range: ByteRange,
+    /// In plain words, without a place.
+    pub message: String,
+}
+
+/// How many faults are reported of one text; more would not help anyone.
+pub(crate) const MAX_FAULTS: usize = 20;
+
+/// The tree of `text`, or `None` where the grammar cannot be loaded.
+pub(crate) fn parse(language: Language, text: &str) -> Option<Tree> {
+    PARSERS.with_borrow_mut(|parsers| {
+        let parser = match &mut parsers[language.index()] {
+            Some(parser) => parser,
+            empty => {
+                let mut parser = Parser::new();
+                parser.set_language(&language.grammar()).ok()?;
+                empty.insert(parser)
+            }
+        };
+        parser.parse(text, None)
+    })
+}
+
+/// The error and missing nodes of a tree, outermost first, in order of place.
+pub(crate) fn faults(tree: &Tree, text: &str, language: Language) -> Vec<Fault> {
+    let mut found = Vec::new();
+    if !tree.root_node().has_error() {
+        return found;
+    }
+    let mut cursor = tree.walk();
+    'walk: loop {
+        let node = cursor.node();
+        let mut descend = node.has_error();
+        if node.is_missing() {
+            found.push(Fault { range: node.byte_range().into(), message: missing(node) });
+            descend = false;
+        } else if node.is_error() {
+            found.push(Fault { range: node.byte_range().into(), message: unexpected(node, text, language) });
+            descend = false;
+        }
+        if found.len() >= MAX_FAULTS {
+            break;
+        }
+        if descend && cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                break 'walk;
+            }
+        }
+    }
+    found
+}
+
+fn missing(node: Node<'_>) -> String {
+    let what = node.kind();
+    if node.is_named() {
+        format!("{} is missing here", article(what))
+    } else {
+        format!("`{what}` is missing here")
+    }
+}
+
+fn article(kind: &str) -> String {
+    let words = kind.replace('_', " ");
+    let vowel = words.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {words}", if vowel { "an" } else { "a" })
+}
+
+fn unexpected(node: Node<'_>, text: &str, language: Language) -> String {
+    let piece = text.get(node.byte_range()).unwrap_or_default().trim();
+    let piece = piece.lines().next().unwrap_or_default().trim();
+    if piece.is_empty() {
+        return format!("this is not valid {}", language.name());
+    }
+    let short: String = piece.chars().take(40).collect();
+    let dots = if short.len() < piece.len() { "…" } else { "" };
+    format!("`{short}{dots}` is not valid {} here", language.name())
+}
+
+/// How deep the tree goes, or `limit` as soon as it is known to be at least that.
+pub(crate) fn depth(tree: &Tree, limit: u32) -> u32 {
+    let mut cursor = tree.walk();
+    let mut deepest = 0;
+    loop {
+        deepest = deepest.max(cursor.depth());
+        if deepest >= limit {
+            return limit;
+        }
+        if cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return deepest;
+            }
+        }
+    }
+}
+
+/// Whether `range` holds whole nodes only: nothing that starts inside ends outside, or the other way round.
+pub(crate) fn holds_whole_nodes(tree: &Tree, text: &str, range: ByteRange) -> bool {
+    let Some(inner) = range.of(text) else { return false };
+    let start = range.start + (inner.len() - inner.trim_start().len());
+    let end = start + inner.trim().len();
+    if start >= end {
+        return true;
+    }
+    let Some(around) = tree.root_node().descendant_for_byte_range(start, end) else { return false };
+    let mut cursor = around.walk();
+    if around.start_byte() == start && around.end_byte() == end {
+        return true;
+    }
+    around.children(&mut cursor).all(|child| {
+        let (from, to) = (child.start_byte(), child.end_byte());
+        to <= start || from >= end || (start <= from && to <= end)
+    })
+}

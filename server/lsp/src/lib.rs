@@ -1,1 +1,10 @@
-//! Part of the assist server.
+//! The language server front.
+
+mod documents;
+mod ext;
+mod framing;
+mod message;
+mod outbox;
+mod position;
+mod transport;
+mod uri;

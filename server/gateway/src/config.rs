@@ -9,7 +9,7 @@ use assist_base::Secret;
 use crate::{Transcript, endpoint};
 
 /// Everything the gateway needs to know.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GatewayConfig {
     /// Settings by registry name. A provider without an entry has its defaults and no key.
     pub providers: BTreeMap<String, ProviderConfig>,
@@ -24,7 +24,7 @@ pub struct GatewayConfig {
 }
 
 /// Settings of one provider.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProviderConfig {
     /// Where it is, with or without `/v1`. None: the provider's own address.
     pub base_url: Option<String>,

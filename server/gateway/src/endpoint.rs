@@ -106,6 +106,11 @@ impl Endpoint {
         is_local(&self.base)
     }
 
+    /// Whether it is called without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.base.scheme() == "http"
+    }
+
     pub(crate) fn same_host(&self, other: &Endpoint) -> bool {
         self.base.host() == other.base.host()
             && self.base.port_or_known_default() == other.base.port_or_known_default()

@@ -25,7 +25,7 @@ pub struct Gateway {
 
 pub(crate) struct Inner {
     pub config: GatewayConfig,
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     pub books: Arc<dyn Books>,
     pub clock: Arc<dyn Clock>,
     pub catalogue: Catalogue,
@@ -63,17 +63,17 @@ impl std::fmt::Debug for Gateway {
 }
 
 impl Gateway {
-    /// A gateway. Opens no connection yet.
+    /// A gateway. Opens no connection yet and reads no certificates, so that it costs nothing at the server's start.
     ///
     /// # Errors
-    /// [`GatewayError::Settings`] when the machine's TLS cannot be set up. Unknown providers and unusable addresses are
-    /// reported by the calls that meet them, so that a program with a bad setting still starts.
+    /// None for now. Unknown providers, unusable addresses and missing certificates are reported by the calls that meet
+    /// them, so that a program with a bad setting still starts.
     pub fn new(
         config: GatewayConfig,
         books: Arc<dyn Books>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, GatewayError> {
-        let transport = Transport::new(config.timeouts.connect)?;
+        let transport = Arc::new(Transport::new(config.timeouts.connect));
         let catalogue = Catalogue::built_in();
         let inner = Inner { config, transport, books, clock, catalogue, learnt: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
@@ -125,7 +125,7 @@ impl Gateway {
             frames: Frames::new(target.provider.framing()),
             decoder: target.provider.decoder(),
             clock: Arc::clone(&inner.clock),
-            transport: inner.transport.clone(),
+            transport: Arc::clone(&inner.transport),
             endpoint: target.endpoint,
             provider: target.provider.info(),
             model: model.model,
@@ -194,7 +194,15 @@ impl Gateway {
             health.detail = GatewayError::NotConfigured { provider: info.name.to_owned(), fix }.to_string();
             return health;
         }
-        match inner.list(&target).await {
+        let key = match provider.key_path() {
+            Some(path) => inner.ask(&target, "", path, None).await.map(drop),
+            None => Ok(()),
+        };
+        let models = match key {
+            Ok(()) => inner.list(&target).await,
+            Err(error) => Err(error),
+        };
+        match models {
             Ok(models) => {
                 health.state = HealthState::Reachable;
                 health.detail = match (models.len(), info.name) {
@@ -359,6 +367,8 @@ impl Inner {
         let asked = self.ask(target, &model.model, path, Some(question)).await;
         let answer = match asked {
             Ok(answer) => answer,
+            // A server that stands in for this provider may not know the question; the default does then.
+            Err(GatewayError::Protocol { .. } | GatewayError::Rejected { .. }) => return Ok(None),
             Err(error) => return Err(self.with_models(error, target).await),
         };
         let size = target.provider.context_size(&answer);

@@ -178,9 +178,6 @@ impl Inner {
 
     /// The models of a provider, best first; remembered for servers that choose their own.
     pub(crate) async fn list(&self, target: &Target) -> Result<Vec<String>, GatewayError> {
-        if let Some(path) = target.provider.key_path() {
-            self.ask(target, "", path, None).await?;
-        }
         let answer = self.ask(target, "", target.provider.models_path(), None).await?;
         let models = target.provider.model_names(&answer);
         self.remember_models(target.provider.info().name, &models);
@@ -200,7 +197,7 @@ impl Inner {
 
     fn request(&self, target: &Target, method: Method, path: &str) -> Result<RequestBuilder, GatewayError> {
         let headers = target.provider.headers(target.key.as_ref())?;
-        let client = self.transport.client(&target.endpoint);
+        let client = self.transport.client(&target.endpoint)?;
         Ok(client.request(method, target.endpoint.url(path)).headers(headers))
     }
 

@@ -227,7 +227,7 @@ pub(crate) struct Live {
     pub frames: Frames,
     pub decoder: Box<dyn Decoder>,
     pub clock: Arc<dyn Clock>,
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     pub endpoint: Endpoint,
     pub provider: &'static ProviderInfo,
     pub model: String,
@@ -258,6 +258,9 @@ impl Live {
                 let read = self.read(begun).await;
                 let ended = !matches!(read, Read::Bytes(_));
                 let error = self.understand(read, &mut begun, &mut received);
+                if ended || error.is_some() {
+                    self.decoder.end(&mut received);
+                }
                 self.ledger.keep(&received);
                 while let Some(chunk) = received.ready.pop_front() {
                     self.ledger.note(&chunk);

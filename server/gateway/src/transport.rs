@@ -2,49 +2,57 @@
 
 use std::error::Error as _;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::{Client, redirect};
+use reqwest::{Client, ClientBuilder, redirect};
 
 use crate::endpoint::Endpoint;
 use crate::{GatewayError, Phase};
 
-/// One client for the world, one for this machine. Both keep their connections.
-#[derive(Debug, Clone)]
+/// The clients, made when first needed: reading the system's certificates takes longer than the server's whole start.
+#[derive(Debug)]
 pub(crate) struct Transport {
-    world: Client,
-    local: Client,
+    /// For other machines, through the system's proxy where it has one.
+    world: OnceLock<Client>,
+    /// For this machine over TLS. A proxy cannot reach this machine's own servers.
+    local: OnceLock<Client>,
+    /// For this machine without TLS, and so without certificates, which a bare container does not have.
+    plain: OnceLock<Client>,
     connect: Duration,
 }
 
 impl Transport {
-    pub(crate) fn new(connect: Duration) -> Result<Self, GatewayError> {
-        // Fails only where the process has a provider already, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            Client::builder()
-                .connect_timeout(connect)
-                .tcp_nodelay(true)
-                .user_agent(concat!("assist/", env!("CARGO_PKG_VERSION")))
-                // A redirect would carry keys and code to a place that nobody chose.
-                .redirect(redirect::Policy::none())
-        };
-        let failed = |error: reqwest::Error| GatewayError::Settings {
-            message: format!(
-                "The secure connections could not be set up ({}): install the system's certificates or unset SSL_CERT_FILE and the proxy variables.",
-                chain(&error.without_url())
-            ),
-        };
-        Ok(Self {
-            world: builder().build().map_err(failed)?,
-            // A proxy cannot reach this machine's own servers.
-            local: builder().no_proxy().build().map_err(failed)?,
-            connect,
-        })
+    pub(crate) fn new(connect: Duration) -> Self {
+        Self { world: OnceLock::new(), local: OnceLock::new(), plain: OnceLock::new(), connect }
     }
 
-    pub(crate) fn client(&self, endpoint: &Endpoint) -> &Client {
-        if endpoint.is_local() { &self.local } else { &self.world }
+    /// The client for an address. Each keeps its connections.
+    pub(crate) fn client(&self, endpoint: &Endpoint) -> Result<&Client, GatewayError> {
+        let (place, build): (_, fn(ClientBuilder) -> ClientBuilder) =
+            match (endpoint.is_local(), endpoint.is_plain()) {
+                (true, true) => (&self.plain, |builder| builder.no_proxy().tls_certs_only([])),
+                (true, false) => (&self.local, ClientBuilder::no_proxy),
+                (false, _) => (&self.world, |builder| builder),
+            };
+        if let Some(client) = place.get() {
+            return Ok(client);
+        }
+        // Fails only where the process has a provider already, which serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder()
+            .connect_timeout(self.connect)
+            .tcp_nodelay(true)
+            .user_agent(concat!("assist/", env!("CARGO_PKG_VERSION")))
+            // A redirect would carry keys and code to a place that nobody chose.
+            .redirect(redirect::Policy::none());
+        let client = build(builder).build().map_err(|error| GatewayError::Settings {
+            message: format!(
+                "The secure connections could not be set up ({}): install the system's certificates, and check SSL_CERT_FILE and the proxy variables.",
+                chain(&error.without_url())
+            ),
+        })?;
+        Ok(place.get_or_init(|| client))
     }
 
     /// What a failure before or in the middle of an answer means.

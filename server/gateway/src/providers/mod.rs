@@ -119,6 +119,9 @@ pub(crate) enum Fault {
 pub(crate) trait Decoder: Send {
     /// Takes the next frame and notes in `received` what it says. Kinds of events that are not known are passed over.
     fn frame(&mut self, frame: &Frame, received: &mut Received) -> Result<(), Fault>;
+
+    /// The stream has ended, however it did: hands out text that was held back.
+    fn end(&mut self, _received: &mut Received) {}
 }
 
 /// One provider's way of speaking. Pure: what to send, and what the answer means.

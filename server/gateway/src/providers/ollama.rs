@@ -173,6 +173,10 @@ impl Decoder for Lines {
         }
         Ok(())
     }
+
+    fn end(&mut self, received: &mut Received) {
+        self.thinking.finish(received);
+    }
 }
 
 #[cfg(test)]

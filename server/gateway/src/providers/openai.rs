@@ -175,6 +175,10 @@ impl Decoder for Chunks {
         read_usage(&chunk["usage"], received);
         Ok(())
     }
+
+    fn end(&mut self, received: &mut Received) {
+        self.thinking.finish(received);
+    }
 }
 
 impl Chunks {

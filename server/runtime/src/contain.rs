@@ -20,6 +20,8 @@ pub(crate) fn locate(root: &Path, doc: &DocPath) -> Result<PathBuf, FileError> {
     if doc.is_untitled() {
         return Err(FileError::NotFound { path: name() });
     }
+    // `a/../C:` is normalised to something that would not be accepted as it stands.
+    DocPath::relative(doc.as_str()).map_err(|error| FileError::bad_name(name(), &error))?;
     let mut at = root.to_path_buf();
     let mut parts = doc.as_str().split('/');
     while let Some(part) = parts.next() {
@@ -56,7 +58,27 @@ pub(crate) fn locate(root: &Path, doc: &DocPath) -> Result<PathBuf, FileError> {
             return Err(FileError::Protected { path: name() });
         }
     }
-    if inside.as_os_str().is_empty() { Err(FileError::NotAFile { path: name() }) } else { Ok(at) }
+    if inside.as_os_str().is_empty() {
+        return Err(FileError::NotAFile { path: name() });
+    }
+    // A link may lead to a place that has no name of its own here (`link/C:`).
+    name_inside(inside, &name())?;
+    Ok(at)
+}
+
+/// The document that `inside`, a path relative to the root without links, names; `spelled` is what errors call it.
+pub(crate) fn name_inside(inside: &Path, spelled: &str) -> Result<DocPath, FileError> {
+    let bad = |reason: &str| FileError::BadName { path: spelled.to_owned(), reason: reason.to_owned() };
+    let mut parts = Vec::new();
+    for part in inside.components() {
+        let part = part.as_os_str().to_str().ok_or_else(|| bad("the name is not UTF-8"))?;
+        // It would be taken for a separator, and name another file.
+        if part.contains('\\') {
+            return Err(bad("the name holds a backslash"));
+        }
+        parts.push(part);
+    }
+    DocPath::relative(&parts.join("/")).map_err(|error| FileError::bad_name(spelled, &error))
 }
 
 fn check_part(doc: &DocPath, part: &str) -> Result<(), FileError> {

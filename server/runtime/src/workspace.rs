@@ -64,22 +64,12 @@ impl Workspace {
     /// are not UTF-8 or hold a backslash or a control character.
     pub fn doc_path(&self, absolute: &Path) -> Result<DocPath, FileError> {
         let name = || absolute.display().to_string();
-        let bad = |reason: &str| FileError::BadName { path: name(), reason: reason.to_owned() };
         if !absolute.is_absolute() {
-            return Err(bad("the path is not absolute"));
+            return Err(FileError::BadName { path: name(), reason: "the path is not absolute".to_owned() });
         }
         let settled = root::settled(absolute);
         let inside = settled.strip_prefix(&self.root).map_err(|_| FileError::Outside { path: name() })?;
-        let mut parts = Vec::new();
-        for part in inside.components() {
-            let part = part.as_os_str().to_str().ok_or_else(|| bad("the name is not UTF-8"))?;
-            // It would be taken for a separator, and name another file.
-            if part.contains('\\') {
-                return Err(bad("the name holds a backslash"));
-            }
-            parts.push(part);
-        }
-        let doc = DocPath::relative(&parts.join("/")).map_err(|error| FileError::bad_name(name(), &error))?;
+        let doc = contain::name_inside(inside, &name())?;
         contain::locate(&self.root, &doc)?;
         Ok(doc)
     }
@@ -101,7 +91,6 @@ impl Workspace {
     pub fn read(&self, doc: &DocPath) -> Result<TextFile, FileError> {
         let path = self.absolute(doc)?;
         let failed = |error| FileError::io(READING, doc.to_string(), error);
-        // The byte-order mark does not count against the limit of the text, but the limit is on the file.
         match disk::read_up_to(&path, MAX_FILE_BYTES).map_err(failed)? {
             Some(bytes) => TextFile::decode(doc, bytes),
             None => {
@@ -150,3 +139,6 @@ impl Workspace {
         self.recovered.lock().unwrap_or_else(PoisonError::into_inner).extend(recovered);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,8 @@ use assist_base::{ChangeSetId, DocPath};
 use super::apply::{COMMIT, ROLLBACK, make_folders, mark, remove_folders};
 use super::folder::{self, Journal};
 use super::intent::{Intent, Place, Side};
-use super::{Probe, Stop, step};
+use super::step::{self, Rescued};
+use super::{Probe, Stop};
 use crate::disk::{self, Content};
 use crate::error::{READING, WRITING};
 use crate::{FileError, Trust, Workspace};
@@ -88,69 +89,120 @@ fn end(workspace: &Workspace, own: &Path, id: ChangeSetId) -> Result<(Recovery, 
         }
         Some(Err(reason)) => return set_aside(own, reason),
     };
-    let mut places = Vec::with_capacity(intent.files.len());
-    let mut left_alone = Vec::new();
-    for (n, entry) in intent.files.into_iter().enumerate() {
-        let path = entry.path.clone();
-        match Place::new(workspace, id, n, entry) {
-            // A journal that fails here was damaged, and half of it would be worse than nothing.
-            Ok(place) => match [Side::Old, Side::New]
-                .into_iter()
-                .find_map(|side| place.bytes(own, side).err())
-            {
-                None => places.push(place),
-                Some(FileError::Io { source, .. }) if source.kind() != std::io::ErrorKind::InvalidData => {
-                    return Err(FileError::io(READING, own.display().to_string(), source));
-                }
-                Some(_) => return set_aside(own, format!("its copy of `{path}` is damaged")),
-            },
-            // Someone put a link or something else in the way since.
-            Err(_) => left_alone.push(path),
-        }
-    }
-    let mut ready = Vec::new();
-    let (mut old, mut new) = (0, 0);
-    for place in places {
-        let content =
-            |place: &Place| Content::at(&place.target).map_err(FileError::at(READING, &place.target));
-        if !step::rescue(&place)? {
-            left_alone.push(place.entry.path);
-            continue;
-        }
-        let now = content(&place)?;
-        // A change that changes nothing is made already.
-        if now.is(place.entry.hash(Side::New)) {
-            new += 1;
-        } else if now.is(place.entry.hash(Side::Old)) {
-            old += 1;
-        } else {
-            disk::remove_if_there(&place.staged).map_err(FileError::at(WRITING, &place.staged))?;
-            left_alone.push(place.entry.path);
-            continue;
-        }
-        ready.push(place);
-    }
-    let committed = own.join(COMMIT).exists() && !own.join(ROLLBACK).exists();
-    // Finishing beside a file that someone changed could mix two states; then only what is complete stays.
-    let toward =
-        if committed && (left_alone.is_empty() || (old == 0 && new > 0)) { Side::New } else { Side::Old };
-    let go_on = |_| Ok(());
-    let more = match toward {
-        Side::New => {
-            make_folders(workspace, &intent.folders).map_err(into_error)?;
-            settle(workspace, own, &ready, Side::New, &go_on).map_err(into_error)?
-        }
-        Side::Old => {
-            mark(own, ROLLBACK)?;
-            let more = settle(workspace, own, &ready, Side::Old, &go_on).map_err(into_error)?;
-            remove_folders(workspace, &intent.folders);
-            more
-        }
+    let folders = intent.folders.clone();
+    let found = match survey(workspace, own, id, intent)? {
+        Ok(found) => found,
+        Err(reason) => return set_aside(own, reason),
     };
-    left_alone.extend(more);
+    let committed = own.join(COMMIT).exists() && !own.join(ROLLBACK).exists();
+    let toward = if committed && can_be_finished(&found) { Side::New } else { Side::Old };
+    if toward == Side::New {
+        make_folders(workspace, &folders).map_err(into_error)?;
+    } else {
+        mark(own, ROLLBACK)?;
+    }
+    let (mut ready, mut left_alone) = (Vec::new(), Vec::new());
+    for Found { place, path, state } in found {
+        match (place, state) {
+            (Some(place), State::Old | State::New) => ready.push(place),
+            _ => left_alone.push(path),
+        }
+    }
+    left_alone.extend(settle(workspace, own, &ready, toward, &|_| Ok(())).map_err(into_error)?);
+    if toward == Side::Old {
+        remove_folders(workspace, &folders);
+    }
     folder::discard(&folder::retire(own)?);
     let how = if toward == Side::New { Recovery::Finished } else { Recovery::RolledBack };
     Ok((how, left_alone))
+}
+
+/// One file as the crash, and whoever came after it, left it.
+struct Found {
+    path: DocPath,
+    /// None where the path cannot be followed any more.
+    place: Option<Place>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Old,
+    New,
+    /// Someone changed it. `made`: whether the set's change had been made by then, as far as can be told.
+    Other {
+        made: Option<bool>,
+    },
+}
+
+/// Looks at every file, and puts back what lies displaced beside one. The inner error is why the journal is not to be
+/// followed; nothing was touched then.
+fn survey(
+    workspace: &Workspace,
+    own: &Path,
+    id: ChangeSetId,
+    intent: Intent,
+) -> Result<Result<Vec<Found>, String>, FileError> {
+    let mut found = Vec::with_capacity(intent.files.len());
+    for (n, entry) in intent.files.into_iter().enumerate() {
+        let path = entry.path.clone();
+        // Someone may have put a link in the way since.
+        let place = Place::new(workspace, id, n, entry).ok();
+        if let Some(place) = &place {
+            match [Side::Old, Side::New].into_iter().find_map(|side| place.bytes(own, side).err()) {
+                None => {}
+                // Half of a set would be worse than nothing.
+                Some(FileError::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
+                    return Ok(Err(format!("its copy of `{path}` is damaged")));
+                }
+                Some(error) => return Err(error),
+            }
+        }
+        found.push(Found { path, place, state: State::Other { made: None } });
+    }
+    for Found { place, state, .. } in &mut found {
+        if let Some(place) = place {
+            *state = look(place).map_err(FileError::at(WRITING, &place.target))?;
+        }
+    }
+    Ok(Ok(found))
+}
+
+fn look(place: &Place) -> std::io::Result<State> {
+    let rescued = step::rescue(place)?;
+    let now = Content::at(&place.target)?;
+    if rescued != Rescued::Blocked {
+        // A change that changes nothing has been made already.
+        if now.is(place.entry.hash(Side::New)) {
+            return Ok(State::New);
+        }
+        if now.is(place.entry.hash(Side::Old)) {
+            return Ok(State::Old);
+        }
+    }
+    let staged = Content::at(&place.staged)?;
+    let made = match rescued {
+        Rescued::PutBack => Some(false),
+        // What is still staged has not been swapped in.
+        _ if place.entry.new.is_some() => Some(!staged.is(place.entry.hash(Side::New))),
+        _ => None,
+    };
+    if rescued != Rescued::Blocked {
+        disk::remove_if_there(&place.staged)?;
+    }
+    Ok(State::Other { made })
+}
+
+/// Whether going on gives the set whole: in every file that someone changed, the set's change had been made before.
+fn can_be_finished(found: &[Found]) -> bool {
+    // Files are changed in order, so what is made stands before what is not.
+    let made_from = |n: usize| {
+        found[n..].iter().any(|later| matches!(later.state, State::New | State::Other { made: Some(true) }))
+    };
+    found.iter().enumerate().all(|(n, file)| match file.state {
+        State::Old | State::New => true,
+        State::Other { made } => made.unwrap_or_else(|| made_from(n)),
+    })
 }
 
 /// Brings every file to the side `toward`; those that are on neither side are left alone and returned.
@@ -167,7 +219,8 @@ pub(super) fn settle(
         order.reverse();
     }
     for place in order {
-        if !step::rescue(place)? {
+        let rescued = step::rescue(place).map_err(|error| place.failed(error))?;
+        if rescued == Rescued::Blocked {
             left_alone.push(place.entry.path.clone());
             continue;
         }

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use super::intent::{Place, Side};
 use super::{Moment, Probe, Stop};
+use crate::Workspace;
 use crate::disk::{self, Content};
-use crate::error::WRITING;
-use crate::{FileError, Workspace};
 
 /// Writes the content of `side` beside the target, unless it lies there already.
 pub(super) fn stage(place: &Place, journal: &Path, side: Side, probe: Probe<'_>) -> Result<(), Stop> {
@@ -110,29 +109,29 @@ fn kept_or_ours(place: &Place, ours: Side) -> Result<(), Stop> {
         .failed(io::Error::other(format!("it changed twice meanwhile; see also {}", place.staged.display()))))
 }
 
-/// Puts back what someone else had at the target when a crash fell between swapping and looking. Afterwards nothing but
-/// the set's own content lies beside the target. `false` when it could not be put back and was left beside it.
-pub(super) fn rescue(place: &Place) -> Result<bool, FileError> {
-    let put_back = || -> io::Result<bool> {
-        disk::remove_if_there(&place.part)?;
-        let staged = Content::at(&place.staged)?;
-        let own = |content: &Content| {
-            *content == Content::Missing
-                || content.is(place.entry.hash(Side::Old))
-                || content.is(place.entry.hash(Side::New))
-        };
-        if own(&staged) {
-            return Ok(true);
-        }
-        let target = Content::at(&place.target)?;
-        if !target.is(place.entry.hash(Side::Old)) && !target.is(place.entry.hash(Side::New)) {
-            return Ok(false);
-        }
-        match target {
-            Content::Missing => disk::place_new(&place.staged, &place.target)?,
-            _ => fs::rename(&place.staged, &place.target)?,
-        }
-        Ok(true)
-    };
-    put_back().map_err(FileError::at(WRITING, &place.target))
+/// What lay beside a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rescued {
+    /// Nothing that is not the set's own.
+    Nothing,
+    /// What someone else had at the target; it is there again.
+    PutBack,
+    /// The same, but the target has changed yet again, so it stays beside it.
+    Blocked,
+}
+
+/// Puts back what someone else had at the target when a crash fell between swapping and looking.
+pub(super) fn rescue(place: &Place) -> io::Result<Rescued> {
+    disk::remove_if_there(&place.part)?;
+    let of_the_set =
+        |content: &Content| [Side::Old, Side::New].into_iter().any(|side| content.is(place.entry.hash(side)));
+    let staged = Content::at(&place.staged)?;
+    if staged == Content::Missing || of_the_set(&staged) {
+        return Ok(Rescued::Nothing);
+    }
+    match Content::at(&place.target)? {
+        target if !of_the_set(&target) => Ok(Rescued::Blocked),
+        Content::Missing => disk::place_new(&place.staged, &place.target).map(|()| Rescued::PutBack),
+        _ => fs::rename(&place.staged, &place.target).map(|()| Rescued::PutBack),
+    }
 }

@@ -1,0 +1,205 @@
+// What a user does with Assist, one entry each. The prompts' answers are in tests/tests/vscode.rs.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+
+const COUNTER = ["Counter.tsx", "setCount(count + 1)"];
+
+async function ask(vscode, prompt) {
+  await vscode.command("Ask Assist");
+  await vscode.answer("Ask Assist", prompt);
+}
+
+/** The text of a file on disk. */
+const read = (folder, file) => fs.readFileSync(path.join(folder, file), "utf8");
+
+export const scenarios = {
+  "palette: the edit arrives and one undo takes it back": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await vscode.quick("F1", "Ask Assist");
+      await vscode.row("Ask Assist").waitFor();
+      await vscode.shot("1-palette");
+      await vscode.press("Enter");
+      const box = await vscode.inputBox("Ask Assist");
+      await vscode.quickInput.getByText("Counter.tsx, lines 5–16").waitFor();
+      await box.fill("Add a reset button");
+      await vscode.shot("2-input");
+      await vscode.press("Enter");
+      await vscode.notification("Assist").waitFor();
+      await vscode.shot("3-progress");
+      await vscode.shows("reset");
+      await vscode.shot("4-applied");
+      await vscode.ready();
+      await vscode.undo();
+      await vscode.lacks("reset");
+      await vscode.shows("setCount(count + 1)");
+    },
+  },
+
+  "lightbulb: the action asks for words, earlier ones come back on the arrow keys": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button");
+      await vscode.shows("reset");
+      await vscode.ready();
+      await vscode.undo();
+      await vscode.lacks("reset");
+      await vscode.select(5, 12);
+      await vscode.codeAction("Ask Assist", "5-lightbulb");
+      const box = await vscode.inputBox("Ask Assist");
+      await vscode.press("ArrowUp");
+      await vscode.page.waitForFunction((input) => input.value === "Add a reset button", await box.elementHandle());
+      await vscode.press("Enter");
+      await vscode.shows("reset");
+      await vscode.ready();
+    },
+  },
+
+  "context menu: rewrite": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await vscode.press("Shift+F10");
+      const item = (words) => vscode.page.locator(".context-view .monaco-menu .action-item", { hasText: words }).first();
+      await item("Ask Assist").waitFor();
+      await vscode.shot("6-menu");
+      await vscode.page.keyboard.type("Ask");
+      const focused = vscode.page.locator(".context-view .monaco-menu .action-item.focused");
+      for (let step = 0; step < 40; step += 1) {
+        if ((await focused.count()) > 0 && (await focused.last().innerText()).includes("Ask Assist")) break;
+        await vscode.press("ArrowDown");
+      }
+      await vscode.press("Enter");
+      await vscode.answer("Ask Assist", "Add a reset button");
+      await vscode.shows("reset");
+      await vscode.ready();
+    },
+  },
+
+  "typing elsewhere while a run is under way loses nothing": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button slowly");
+      await vscode.notification("Assist").waitFor();
+      await vscode.focusEditor();
+      await vscode.goto(1);
+      await vscode.page.keyboard.type("// mine while it works\n");
+      await vscode.shows("mine while it works");
+      await vscode.shows("reset");
+      await vscode.ready();
+      await vscode.shows("mine while it works");
+      await vscode.shows("formatCount");
+      await vscode.undo();
+      await vscode.lacks("reset");
+      await vscode.shows("mine while it works");
+    },
+  },
+
+  "cancel in the notification leaves the file as it was": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button and never finish");
+      const progress = vscode.notification("Assist");
+      await progress.waitFor();
+      await vscode.status.locator(".codicon-loading").waitFor();
+      await progress.hover();
+      await progress.getByRole("button", { name: "Cancel" }).click();
+      await vscode.ready();
+      await vscode.shows("setCount(count + 1)");
+      await vscode.lacks("reset");
+    },
+  },
+
+  "explain: the answer streams into a panel": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await vscode.command("Assist: Explain");
+      const answer = vscode.webview();
+      await answer.locator("#answer", { hasText: "keeps one number" }).waitFor();
+      await answer.locator("#answer", { hasText: "The end of the explanation" }).waitFor();
+      await answer.locator("pre .hljs-keyword").first().waitFor();
+      assert.equal(await answer.locator("img").count(), 0);
+      await vscode.ready();
+      await vscode.shot("7-answer");
+      await vscode.focusEditor();
+      await vscode.shows("setCount(count + 1)");
+    },
+  },
+
+  "status bar: the menu, and the sessions with their log": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button");
+      await vscode.shows("reset");
+      await vscode.ready();
+      await vscode.status.click();
+      await vscode.row("Undo the Last Run").waitFor();
+      await vscode.shot("8-status");
+      await vscode.chooseRow("Sessions");
+      await vscode.row("Add a reset button").waitFor();
+      await vscode.shot("9-sessions");
+      await vscode.chooseRow("Add a reset button");
+      await vscode.shows("component_applied");
+      await vscode.shot("10-log");
+    },
+  },
+
+  "undo by command restores the text": {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button");
+      await vscode.shows("reset");
+      await vscode.ready();
+      await vscode.command("Assist: Undo Last Run");
+      await vscode.lacks("reset");
+      await vscode.shows("setCount(count + 1)");
+    },
+  },
+
+  "fix: a diagnostic has an action of its own": {
+    async run(vscode) {
+      await vscode.openFile("settings.json", "returning");
+      await vscode.page.locator(".squiggly-error, .squiggly-warning").first().waitFor();
+      await vscode.goto(4, 22);
+      await vscode.codeAction("Fix with Assist");
+      await vscode.lacks(/"returning": 10,/);
+      await vscode.shows(/"returning": 10/);
+      await vscode.ready();
+    },
+  },
+
+  "no key: the user is asked for one, and the question is asked again": {
+    prepare(folder) {
+      fs.mkdirSync(path.join(folder, ".vscode"));
+      fs.writeFileSync(path.join(folder, ".vscode", "settings.json"), JSON.stringify({ "assist.provider": "openai" }));
+    },
+    async run(vscode, folder) {
+      await vscode.quick("Control+KeyP", "Counter.tsx");
+      await vscode.row("Counter.tsx").waitFor();
+      await vscode.press("Enter");
+      await vscode.statusSays("no key");
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button");
+      const refusal = vscode.notification("key");
+      await refusal.waitFor();
+      await vscode.shot("11-no-key");
+      await refusal.getByRole("button", { name: "Enter API Key" }).click();
+      await vscode.row("OpenAI").waitFor();
+      await vscode.shot("12-provider");
+      await vscode.chooseRow("OpenAI");
+      await vscode.answer("Set API Key", "sk-only-for-this-test");
+      await vscode.shows("reset");
+      await vscode.ready();
+      assert.doesNotMatch(read(folder, ".vscode/settings.json"), /sk-only/);
+    },
+  },
+};

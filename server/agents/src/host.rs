@@ -26,7 +26,33 @@ pub enum Rebased {
         revision: Revision,
     },
     /// The user (or another program) edited inside it.
-    Touched,
+    Touched {
+        /// Where its outer edges are in the present text, if that is known.
+        range: Option<ByteRange>,
+        /// The present revision.
+        revision: Revision,
+    },
+}
+
+/// Follows a span from one text to another by what the two share at both ends: for hosts that do not see single edits.
+pub fn rebase_by_text(base: &str, now: &str, range: ByteRange) -> Rebased {
+    let revision = Revision::of_file(now);
+    let prefix = base.bytes().zip(now.bytes()).take_while(|(a, b)| a == b).count();
+    let longest = base.len().min(now.len()) - prefix;
+    let suffix = base.bytes().rev().zip(now.bytes().rev()).take(longest).take_while(|(a, b)| a == b).count();
+    let changed = ByteRange::new(prefix, base.len() - suffix);
+    // Only for places at or behind the change: what follows it is as far from the end as before.
+    let moved = |at: usize| now.len().saturating_sub(base.len() - at);
+    if base == now || range.end <= changed.start {
+        return Rebased::Moved { range, revision };
+    }
+    if range.start >= changed.end {
+        return Rebased::Moved { range: ByteRange::new(moved(range.start), moved(range.end)), revision };
+    }
+    let start = range.start.min(changed.start);
+    let end = moved(range.end.max(changed.end)).max(start);
+    let fits = now.is_char_boundary(start) && now.is_char_boundary(end);
+    Rebased::Touched { range: fits.then(|| ByteRange::new(start, end)), revision }
 }
 
 /// Something the user must decide.
@@ -104,4 +130,35 @@ pub trait Host: Send + Sync + 'static {
 
     /// A piece of the answer as it streams. May be dropped by a slow host.
     fn delta(&self, delta: &TextDelta);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(base: &str, now: &str, what: &str, expected: Option<&str>) {
+        let start = base.find(what).expect("the span is in the base");
+        let range = ByteRange::new(start, start + what.len());
+        match (rebase_by_text(base, now, range), expected) {
+            (Rebased::Moved { range, .. }, Some(expected)) => assert_eq!(range.of(now), Some(expected)),
+            (Rebased::Touched { .. }, None) => {}
+            (rebased, expected) => panic!("{rebased:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_span_moves_with_edits_beside_it() {
+        check("one two three", "one two three", "two", Some("two"));
+        check("one two three", "zero one two three", "two", Some("two"));
+        check("one two three", "one two three four", "two", Some("two"));
+        check("one two three", "two three", "two", Some("two"));
+    }
+
+    #[test]
+    fn an_edit_inside_touches() {
+        check("one two three", "one tw0 three", "two", None);
+        check("one two three", "one three", "two", None);
+        check("one two three", "", "two", None);
+    }
 }

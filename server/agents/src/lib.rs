@@ -1,1 +1,28 @@
-//! Part of the assist server.
+//! What Assist does: one run from the ask to the last applied component.
+//!
+//! Agents emit events and know no editor: whoever shows and holds text implements [`Host`]. This crate carries what its
+//! four siblings need of one another: the gateway's books are kept in the store, the store's owners are looked up by the
+//! runtime, the syntax crate's verdicts decide what the runtime may write.
+
+pub mod ask;
+pub mod books;
+pub mod engine;
+pub mod error;
+pub mod host;
+mod pipeline;
+mod prompts;
+mod run;
+pub mod settings;
+mod undo;
+
+pub use ask::{AskRequest, Diagnostic, Intent};
+pub use engine::{Engine, Started, Status, Wiring};
+pub use error::{ConfigError, EngineError};
+pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
+pub use settings::{ApplyMode, Layer, Options, ProviderOptions, Scope, Settings, TierOptions};
+pub use undo::Undone;
+
+pub use assist_base as base;
+pub use assist_gateway as gateway;
+pub use assist_runtime as runtime;
+pub use assist_store as store;

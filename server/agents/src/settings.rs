@@ -149,3 +149,50 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         warnings,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(scope: Scope, toml: &str) -> Layer {
+        Layer { scope, source: format!("{scope:?}"), options: toml::from_str(toml).unwrap() }
+    }
+
+    #[test]
+    fn the_strongest_layer_that_says_something_counts() {
+        let settings = resolve(&[
+            layer(Scope::User, "model = 'flag'"),
+            layer(Scope::Workspace, "model = 'repo'\napply = 'preview'\ntiers.a = 'small'"),
+            layer(Scope::User, "apply = 'direct'\nprovider = 'openai'"),
+        ]);
+        assert_eq!(settings.gateway.tiers, [Some("small".into()), Some("flag".into()), None]);
+        assert_eq!(settings.apply, ApplyMode::Preview);
+        assert_eq!(settings.gateway.provider.as_deref(), Some("openai"));
+        assert!(settings.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_repository_cannot_point_assist_at_another_server() {
+        for scope in [Scope::Workspace, Scope::Editor] {
+            let settings = resolve(&[
+                layer(scope, "[providers.anthropic]\nbase_url = 'http://evil.example'\napi_key = 'x'"),
+                layer(Scope::User, "[providers.anthropic]\napi_key = 'mine'"),
+            ]);
+            let provider = &settings.gateway.providers["anthropic"];
+            assert_eq!(provider.base_url, None);
+            assert_eq!(provider.key.as_ref().map(Secret::expose), Some("mine"));
+            assert_eq!(settings.warnings.len(), 1, "{:?}", settings.warnings);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_an_error() {
+        assert!(toml::from_str::<Options>("modell = 'x'").unwrap_err().message().contains("modell"));
+    }
+
+    #[test]
+    fn options_do_not_print_keys() {
+        let options: Options = toml::from_str("[providers.openai]\napi_key = 'sk-secret'").unwrap();
+        assert!(!format!("{options:?}").contains("sk-secret"));
+    }
+}

@@ -1,0 +1,525 @@
+//! One workspace's engine: it registers runs, owns them while they live, and lets them go.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use assist_base::{Clock, ConversationId, EventKind, PauseReason, RunId, RunState};
+use assist_gateway::{Gateway, GatewayConfig, GatewayError, ModelRef, Tier};
+use assist_runtime::{Recovered, Recovery, Trust, Workspace, process};
+use assist_store::{Found, Lease, Mode, NewSession, Owner, Session, Store, TransitionNote};
+use tokio::sync::oneshot;
+
+use crate::ask::AskRequest;
+use crate::books::StoreBooks;
+use crate::error::{ConfigError, EngineError};
+use crate::host::{Answer, Host, HostError};
+use crate::pipeline;
+use crate::run::{Halt, Handle, Run};
+use crate::settings::{Options, Settings};
+
+/// How long a lease lives without a heartbeat when its owner cannot be looked up.
+const LEASE_STALE_AFTER: Duration = Duration::from_secs(30);
+/// How often a live owner says so.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a shutdown waits for its runs to come to rest.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(900);
+
+/// Where configuration comes from. The command line implements it over files, environment and keyring.
+pub trait Wiring: Send + Sync + 'static {
+    /// The settings for the workspace at `root`, with the editor's own laid in their place. Called on a blocking thread,
+    /// again for every request, so that a new key or setting counts at once.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a file cannot be read or holds something that is not a setting.
+    fn settings(&self, root: &Path, editor: &Options) -> Result<Settings, ConfigError>;
+}
+
+/// A run that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The run.
+    pub run: RunId,
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+}
+
+/// Whether requests can be served now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Whether a model is set up.
+    pub ready: bool,
+    /// The provider that would be used.
+    pub provider: Option<String>,
+    /// The model that would be used.
+    pub model: Option<String>,
+    /// What is wrong, in one sentence.
+    pub problem: Option<String>,
+    /// What to do about it, in one sentence.
+    pub fix: Option<String>,
+}
+
+/// The engine of one workspace.
+pub struct Engine {
+    workspace: Workspace,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    wiring: Arc<dyn Wiring>,
+    editor: Mutex<Options>,
+    gateway: Mutex<Option<(GatewayConfig, Arc<Gateway>)>>,
+    runs: Mutex<HashMap<RunId, Arc<Handle>>>,
+    owner: Owner,
+    client: String,
+    notices: Vec<String>,
+}
+
+impl Engine {
+    /// Opens the workspace at `root`: finishes or rolls back what a crash left half-written, and pauses the runs of owners
+    /// that died. `client` names who opens it (`vscode`, `cli`, …).
+    ///
+    /// # Errors
+    /// [`EngineError::BadDocument`] when the folder cannot be read, [`EngineError::Store`] when not even a database in memory can be had.
+    pub async fn open(
+        root: &Path,
+        trust: Trust,
+        wiring: Arc<dyn Wiring>,
+        clock: Arc<dyn Clock>,
+        client: &str,
+    ) -> Result<Arc<Self>, EngineError> {
+        let root = root.to_owned();
+        let (workspace, store, mut notices) = blocking(move || {
+            let workspace = Workspace::open(&root, trust)?;
+            let mut notices = Vec::new();
+            let store = match trust {
+                Trust::Trusted => Store::open(&workspace.assist_dir())?,
+                Trust::Untrusted => Store::in_memory()?,
+            };
+            for recovered in workspace.recover()? {
+                notices.push(describe(&recovered));
+            }
+            Ok::<_, EngineError>((workspace, store, notices))
+        })
+        .await?;
+        if let Mode::ReadOnly(reason) | Mode::Memory(reason) = store.mode() {
+            notices.push(reason.clone());
+        }
+        let own = process::current();
+        let owner = Owner { pid: own.pid, boot: own.boot, started: own.started, label: client.to_owned() };
+        let mut engine = Self {
+            workspace,
+            store,
+            clock,
+            wiring,
+            editor: Mutex::default(),
+            gateway: Mutex::default(),
+            runs: Mutex::default(),
+            owner,
+            client: client.to_owned(),
+            notices,
+        };
+        engine.pause_orphans().await?;
+        let engine = Arc::new(engine);
+        tokio::spawn(heartbeat(Arc::downgrade(&engine)));
+        Ok(engine)
+    }
+
+    /// Runs whose owner died are paused, not lost.
+    async fn pause_orphans(&mut self) -> Result<(), EngineError> {
+        if matches!(self.store.mode(), Mode::ReadOnly(_)) {
+            return Ok(());
+        }
+        let (owner, now) = (self.owner.clone(), self.clock.now());
+        for run in self.store.sessions().pause_orphans(owner, now, LEASE_STALE_AFTER, is_alive).await? {
+            let data = serde_json::json!({ "state": "paused", "reason": "crash" });
+            self.store.events().append(run, EventKind::Status, data, now).await?;
+            let session = self.store.sessions().get(run).await?;
+            let id = run.short();
+            self.notices.push(format!(
+                "A run was interrupted and is paused: “{}”. `assist resume {id}` goes on with it.",
+                session.task
+            ));
+        }
+        Ok(())
+    }
+
+    /// Takes the run's lease for this process. Returns the owner when another live process holds it.
+    pub(crate) async fn take_lease(&self, run: RunId) -> Result<Option<Owner>, EngineError> {
+        let lease = self
+            .store
+            .leases()
+            .acquire(&Lease::of_run(run), &self.owner, self.clock.now(), LEASE_STALE_AFTER, is_alive)
+            .await?;
+        Ok(match lease {
+            Lease::Taken => None,
+            Lease::Held(owner) => Some(owner),
+        })
+    }
+
+    async fn release_lease(&self, run: RunId) -> Result<(), EngineError> {
+        self.store.leases().release(&Lease::of_run(run), &self.owner).await?;
+        Ok(())
+    }
+
+    /// The workspace.
+    pub fn workspace(&self) -> &Workspace {
+        &self.workspace
+    }
+
+    /// Whether files may be changed here.
+    pub fn may_write(&self) -> bool {
+        self.workspace.trust() == Trust::Trusted
+    }
+
+    /// The workspace's database.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the user should know after opening: files that were recovered, runs that were paused, a database that
+    /// could not be written. One sentence each.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// The editor's own settings, from now on.
+    pub fn set_editor_options(&self, options: Options) {
+        *lock(&self.editor) = options;
+    }
+
+    /// The settings as they stand, and the gateway they lead to.
+    pub(crate) async fn configured(self: &Arc<Self>) -> Result<(Settings, Arc<Gateway>), EngineError> {
+        let engine = Arc::clone(self);
+        blocking(move || {
+            let editor = lock(&engine.editor).clone();
+            let settings = engine.wiring.settings(engine.workspace.root(), &editor)?;
+            let mut current = lock(&engine.gateway);
+            if let Some((config, gateway)) = current.as_ref()
+                && *config == settings.gateway
+            {
+                return Ok((settings, Arc::clone(gateway)));
+            }
+            let books = Arc::new(StoreBooks::new(engine.store.clone(), Arc::clone(&engine.clock)));
+            let gateway = Arc::new(Gateway::new(settings.gateway.clone(), books, Arc::clone(&engine.clock))?);
+            *current = Some((settings.gateway.clone(), Arc::clone(&gateway)));
+            Ok((settings, gateway))
+        })
+        .await
+    }
+
+    /// Whether requests can be served, and by whom.
+    pub async fn status(self: &Arc<Self>) -> Status {
+        let result = async {
+            let (_, gateway) = self.configured().await?;
+            model(&gateway).await
+        };
+        match result.await {
+            Ok(model) => Status {
+                ready: true,
+                provider: Some(model.provider.clone()),
+                model: Some(model.model.clone()),
+                ..Status::default()
+            },
+            Err(error) => Status {
+                problem: Some(error.to_string()),
+                fix: error.fix().map(str::to_owned),
+                ..Status::default()
+            },
+        }
+    }
+
+    /// Registers a request as a run and begins it. Returns as soon as the run is in the database.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the request cannot become a run: no model, no instruction, a document that is not there, a
+    /// selection outside it.
+    pub async fn ask(
+        self: &Arc<Self>,
+        request: AskRequest,
+        host: Arc<dyn Host>,
+    ) -> Result<Started, EngineError> {
+        let prompt = request.prompt.as_deref().map(str::trim).unwrap_or_default();
+        if prompt.is_empty() && request.intent.needs_prompt() {
+            return Err(EngineError::PromptNeeded);
+        }
+        let (settings, gateway) = self.configured().await?;
+        model(&gateway).await?;
+        let anchored = pipeline::anchor(request, host.as_ref()).await?;
+        let request = &anchored.request;
+
+        let now = self.clock.now();
+        let project = self.workspace.root().display().to_string();
+        let conversations = self.store.conversations();
+        let conversation = match request.conversation {
+            Some(id) => {
+                conversations.get(id).await?;
+                id
+            }
+            None => {
+                let id = ConversationId::new();
+                conversations.create(id, &project, "assist", Some(request.title()), now).await?;
+                id
+            }
+        };
+        let id = RunId::new();
+        let root_name = self.workspace.root().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let session = NewSession {
+            id,
+            project_id: project,
+            module: "code".to_owned(),
+            app_name: root_name,
+            app_path: ".".to_owned(),
+            task: request.title(),
+            intent: request.intent.as_str().to_owned(),
+            conversation,
+            client: self.client.clone(),
+        };
+        // The lease comes first: another process must never see an unowned run and pause it.
+        self.take_lease(id).await?;
+        self.store.sessions().create(session, now).await?;
+        let task = pipeline::Task::new(anchored, conversation);
+        task.save(&self.store, id, now).await?;
+        self.start(id, task, settings, gateway, host);
+        Ok(Started { run: id, conversation })
+    }
+
+    /// Goes on with a paused run at its last checkpoint. What was received and applied is kept and not asked for again.
+    ///
+    /// # Errors
+    /// [`EngineError`] when there is no such run, it is not paused, or no model is set up.
+    pub async fn resume(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<Started, EngineError> {
+        let session = self.session(run).await?;
+        if session.status != RunState::Paused {
+            return Err(wrong_state(session.status, "only a paused run can go on"));
+        }
+        let (settings, gateway) = self.configured().await?;
+        model(&gateway).await?;
+        if let Some(owner) = self.take_lease(run).await? {
+            let why = format!("process {} ({}) is at it", owner.pid, owner.label);
+            return Err(EngineError::WrongState { state: session.status, why });
+        }
+        let task = pipeline::Task::load(&self.store, run, host.as_ref()).await?;
+        let conversation = task.conversation;
+        self.start(run, task, settings, gateway, host);
+        Ok(Started { run, conversation })
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        id: RunId,
+        task: pipeline::Task,
+        settings: Settings,
+        gateway: Arc<Gateway>,
+        host: Arc<dyn Host>,
+    ) {
+        let handle = Arc::new(Handle::default());
+        lock(&self.runs).insert(id, Arc::clone(&handle));
+        let run = Run::new(id, Arc::clone(self), Arc::clone(&handle), host, settings, gateway);
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            // The work runs in a task of its own, so that a panic in it ends the run and not its bookkeeping.
+            let worker = tokio::spawn(async move { pipeline::work(run, task).await });
+            let state = match worker.await {
+                Ok(state) => state,
+                Err(error) => {
+                    tracing::error!(run = %id, %error, "a run ended in a panic");
+                    let note = TransitionNote {
+                        error: Some("Assist failed inside; the log says where.".to_owned()),
+                        ..TransitionNote::default()
+                    };
+                    let now = engine.clock.now();
+                    if let Err(error) =
+                        engine.store.sessions().transition(id, RunState::Failed, note, now).await
+                    {
+                        tracing::error!(run = %id, %error, "the run's end could not be stored");
+                    }
+                    RunState::Failed
+                }
+            };
+            if let Err(error) = engine.release_lease(id).await {
+                tracing::warn!(run = %id, %error, "the lease could not be released");
+            }
+            lock(&engine.runs).remove(&id);
+            handle.rest(state);
+        });
+    }
+
+    /// The row of a run.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], [`EngineError::Store`].
+    pub async fn session(&self, run: RunId) -> Result<Session, EngineError> {
+        Ok(self.store.sessions().get(run).await?)
+    }
+
+    /// A run by the beginning of its id.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when none or several begin so.
+    pub async fn find(&self, prefix: &str) -> Result<RunId, EngineError> {
+        match self.store.sessions().find(prefix).await? {
+            Found::One(id) => Ok(id),
+            Found::None => Err(EngineError::NotFound(prefix.to_owned())),
+            Found::Many(ids) => {
+                let ids: Vec<_> = ids.iter().map(|id| id.to_string()).collect();
+                Err(EngineError::NotFound(format!("{prefix} alone; several begin so: {}", ids.join(", "))))
+            }
+        }
+    }
+
+    /// Answers a waiting run with yes, and words where there are any.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongState`] when the run does not wait for an answer here.
+    pub async fn confirm(&self, run: RunId, note: Option<String>) -> Result<(), EngineError> {
+        self.reply(run, note.map_or(Answer::Yes, Answer::Text)).await
+    }
+
+    /// Answers a waiting run in words.
+    ///
+    /// # Errors
+    /// As [`Engine::confirm`].
+    pub async fn answer(&self, run: RunId, text: String) -> Result<(), EngineError> {
+        self.reply(run, Answer::Text(text)).await
+    }
+
+    /// Answers a waiting run with no.
+    ///
+    /// # Errors
+    /// As [`Engine::confirm`].
+    pub async fn decline(&self, run: RunId) -> Result<(), EngineError> {
+        self.reply(run, Answer::No).await
+    }
+
+    async fn reply(&self, run: RunId, answer: Answer) -> Result<(), EngineError> {
+        let waiter = self.handle(run).and_then(|handle| handle.take_waiter());
+        if waiter.is_some_and(|waiter| waiter.send(answer).is_ok()) {
+            return Ok(());
+        }
+        Err(wrong_state(self.session(run).await?.status, "it does not wait for an answer here"))
+    }
+
+    /// Stops a run: its stream is dropped, nothing more is applied. Only the user's wish leads here.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongState`] when the run has ended, or another process owns it.
+    pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
+        if let Some(handle) = self.handle(run) {
+            handle.halt(Halt::Stop);
+            return Ok(());
+        }
+        let session = self.session(run).await?;
+        if session.status == RunState::Paused {
+            let now = self.clock.now();
+            self.store.sessions().transition(run, RunState::Stopped, TransitionNote::default(), now).await?;
+            return Ok(());
+        }
+        Err(wrong_state(session.status, "there is nothing here to stop"))
+    }
+
+    /// The runs at work in this process, in no order.
+    pub fn active(&self) -> Vec<RunId> {
+        lock(&self.runs).keys().copied().collect()
+    }
+
+    /// The runs of this process that wait for the user.
+    pub fn waiting(&self) -> Vec<RunId> {
+        lock(&self.runs).iter().filter(|(_, handle)| handle.waits()).map(|(id, _)| *id).collect()
+    }
+
+    /// Waits until a run of this process rests or ends, and says how.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`], [`EngineError::Store`].
+    pub async fn wait(&self, run: RunId) -> Result<RunState, EngineError> {
+        if let Some(handle) = self.handle(run) {
+            return Ok(handle.rested().await);
+        }
+        Ok(self.session(run).await?.status)
+    }
+
+    /// Lets go: streams are dropped, what was received is kept, runs are paused. Takes at most a second.
+    pub async fn shutdown(&self) {
+        let handles: Vec<_> = lock(&self.runs).values().cloned().collect();
+        for handle in &handles {
+            handle.halt(Halt::Pause(PauseReason::EditorClosed));
+        }
+        let all = futures::future::join_all(handles.iter().map(|handle| handle.rested()));
+        if tokio::time::timeout(SHUTDOWN_GRACE, all).await.is_err() {
+            tracing::warn!("runs did not come to rest in time; the next start will pause them");
+        }
+    }
+
+    fn handle(&self, run: RunId) -> Option<Arc<Handle>> {
+        lock(&self.runs).get(&run).cloned()
+    }
+}
+
+/// The model that ordinary work would use. A local one is looked for where nothing is configured.
+async fn model(gateway: &Gateway) -> Result<ModelRef, EngineError> {
+    match gateway.model_for(Tier::B) {
+        Err(GatewayError::NoProvider) if gateway.find_local().await => Ok(gateway.model_for(Tier::B)?),
+        found => Ok(found?),
+    }
+}
+
+/// One sentence about a change set that a crash had interrupted.
+fn describe(recovered: &Recovered) -> String {
+    let what = match &recovered.how {
+        Recovery::Finished => "An interrupted change was finished".to_owned(),
+        Recovery::RolledBack => "An interrupted change was rolled back".to_owned(),
+        Recovery::SetAside(why) => format!("The journal of an interrupted change was put aside ({why})"),
+        Recovery::Pending(why) => format!("An interrupted change could not be finished yet ({why})"),
+    };
+    if recovered.left_alone.is_empty() {
+        return format!("{what}.");
+    }
+    let files: Vec<_> = recovered.left_alone.iter().map(assist_base::DocPath::as_str).collect();
+    format!("{what}; {} had been edited since and was left alone.", files.join(", "))
+}
+
+fn wrong_state(state: RunState, why: &str) -> EngineError {
+    EngineError::WrongState { state, why: why.to_owned() }
+}
+
+fn is_alive(owner: &Owner) -> bool {
+    let id = process::ProcessId { pid: owner.pid, boot: owner.boot.clone(), started: owner.started.clone() };
+    process::is_alive(&id)
+}
+
+/// Says every few seconds that the runs of this process have a live owner.
+async fn heartbeat(engine: std::sync::Weak<Engine>) {
+    loop {
+        let Some(strong) = engine.upgrade() else { return };
+        let clock = Arc::clone(&strong.clock);
+        let runs = strong.active();
+        for run in runs {
+            if let Err(error) =
+                strong.store.leases().heartbeat(&Lease::of_run(run), &strong.owner, clock.now()).await
+            {
+                tracing::warn!(%run, %error, "heartbeat failed");
+            }
+        }
+        drop(strong);
+        clock.sleep(HEARTBEAT).await;
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs `work` where blocking is allowed.
+pub(crate) async fn blocking<T, F>(work: F) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, EngineError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(HostError::Unusable(format!("Assist failed inside: {error}")).into()),
+    }
+}
+
+/// How a question that was asked elsewhere is answered here.
+pub(crate) type Waiter = oneshot::Sender<Answer>;

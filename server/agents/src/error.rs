@@ -1,0 +1,122 @@
+//! What can keep a request from becoming a run, by what the user can do about it.
+
+use assist_base::RunState;
+use assist_gateway::GatewayError;
+use assist_runtime::FileError;
+use assist_store::StoreError;
+
+use crate::host::HostError;
+
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong and where, in one sentence.
+    pub message: String,
+    /// What to change.
+    pub fix: String,
+}
+
+/// Why the engine did not do what it was asked. Every message is one sentence for the user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// No model can be reached: set one up.
+    #[error("{message}")]
+    NoProvider {
+        /// What is missing.
+        message: String,
+        /// How to get it.
+        fix: String,
+    },
+    /// There is no instruction: ask for one.
+    #[error("Say what Assist should do.")]
+    PromptNeeded,
+    /// No run has this id, or none fits.
+    #[error("There is no run or conversation {0} here.")]
+    NotFound(String),
+    /// The run cannot do that now.
+    #[error("The run is {state}: {why}.")]
+    WrongState {
+        /// Where it stands.
+        state: RunState,
+        /// What that means for the request.
+        why: String,
+    },
+    /// The document cannot be worked on.
+    #[error("{0}")]
+    BadDocument(String),
+    /// A configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The workspace's database cannot be used.
+    #[error("{message}")]
+    Store {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        fix: String,
+    },
+}
+
+impl EngineError {
+    /// The kind as the editor protocol names it (server/lsp/PROTOCOL.md).
+    pub fn kind(&self) -> &'static str {
+        match self {
+            EngineError::NoProvider { .. } => "no_provider",
+            EngineError::PromptNeeded => "prompt_needed",
+            EngineError::NotFound(_) => "not_found",
+            EngineError::WrongState { .. } => "wrong_state",
+            EngineError::BadDocument(_) => "bad_document",
+            EngineError::Config(_) => "config",
+            EngineError::Store { .. } => "store",
+        }
+    }
+
+    /// Every kind there is.
+    pub const KINDS: [&'static str; 7] =
+        ["no_provider", "prompt_needed", "not_found", "wrong_state", "bad_document", "config", "store"];
+
+    /// What the user can do, where one sentence says it.
+    pub fn fix(&self) -> Option<&str> {
+        match self {
+            EngineError::NoProvider { fix, .. } | EngineError::Store { fix, .. } => Some(fix),
+            EngineError::Config(error) => Some(&error.fix),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::NotFound { id, .. } = error {
+            return EngineError::NotFound(id);
+        }
+        EngineError::Store { message: error.to_string(), fix: "Run `assist doctor`.".to_owned() }
+    }
+}
+
+impl From<FileError> for EngineError {
+    fn from(error: FileError) -> Self {
+        EngineError::BadDocument(error.to_string())
+    }
+}
+
+impl From<HostError> for EngineError {
+    fn from(error: HostError) -> Self {
+        EngineError::BadDocument(error.to_string())
+    }
+}
+
+impl From<GatewayError> for EngineError {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::NoProvider => {
+                EngineError::NoProvider { message: "No model is set up.".to_owned(), fix: error.to_string() }
+            }
+            other => EngineError::Config(ConfigError {
+                message: other.to_string(),
+                fix: "Run `assist doctor`.".into(),
+            }),
+        }
+    }
+}

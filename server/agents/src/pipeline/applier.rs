@@ -1,0 +1,307 @@
+//! Puts one component in its place: placed, judged, asked about where needed, copied, applied, checkpointed.
+
+use std::collections::BTreeMap;
+
+use assist_base::{
+    ByteRange, ChangeSet, ChangeSetId, DocPath, EventKind, FileChange, FileEdit, MessageId, Outcome, Revision,
+};
+use assist_store::FileSnapshot;
+use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target, Verdict};
+use serde_json::json;
+
+use crate::host::{Answer, Document, HostError, Question, Rebased};
+use crate::pipeline::task::{COMPONENT, ComponentRow, Task};
+use crate::run::{Break, Run};
+use crate::settings::ApplyMode;
+
+/// How often a component is placed anew because its file moved on in the very moment.
+const MAX_STALE: usize = 5;
+
+/// What became of a component.
+pub(crate) enum Applied {
+    /// It is in place.
+    InPlace,
+    /// The user did not want it.
+    Declined,
+    /// It cannot be applied as it is.
+    Failed(Failure),
+    /// The user changed the text it was to replace.
+    Touched(Option<ByteRange>),
+}
+
+/// Why a component cannot be applied, in words that help the model mend it.
+pub(crate) struct Failure {
+    pub(crate) name: String,
+    pub(crate) reasons: Vec<String>,
+}
+
+/// Applies a run's components, one after another.
+#[derive(Default)]
+pub(crate) struct Applier {
+    /// The names that were applied, by file.
+    changed: BTreeMap<String, Vec<String>>,
+    /// Files the user agreed to beyond the one that was asked about.
+    agreed: Vec<DocPath>,
+    declined: usize,
+    /// The last component placed in each file: a new one goes behind it.
+    last: BTreeMap<DocPath, String>,
+}
+
+/// Where a component goes, before anything is asked or written.
+struct Plan {
+    path: DocPath,
+    before: Option<Document>,
+    placement: Placement,
+    judgement: Judgement,
+    selection: bool,
+}
+
+enum Planned {
+    Ready(Box<Plan>),
+    Failed(Vec<String>),
+    Touched(Option<ByteRange>),
+}
+
+impl Applier {
+    /// The files that were changed.
+    pub(crate) fn changed(&self) -> Vec<String> {
+        self.changed.keys().cloned().collect()
+    }
+
+    /// One sentence about what was done.
+    pub(crate) fn summary(&self) -> String {
+        if self.changed.is_empty() {
+            return if self.declined > 0 { "Nothing was changed." } else { "Answered." }.to_owned();
+        }
+        let files: Vec<_> =
+            self.changed.iter().map(|(path, names)| format!("{} in {path}", names.join(", "))).collect();
+        format!("Applied {}.", files.join("; "))
+    }
+
+    /// Deals with one component of the message `message`, the `position`th in it.
+    pub(crate) async fn apply(
+        &mut self,
+        run: &Run,
+        task: &mut Task,
+        component: &Component,
+        message: MessageId,
+        position: usize,
+    ) -> Result<Applied, Break> {
+        let name = component.header.name.clone();
+        for _ in 0..MAX_STALE {
+            run.check()?;
+            let plan = match self.plan(run, task, component).await? {
+                Planned::Ready(plan) => plan,
+                Planned::Failed(reasons) => {
+                    return self
+                        .refuse(run, &name, component.header.path.as_deref(), "refused", reasons)
+                        .await;
+                }
+                Planned::Touched(range) => return Ok(Applied::Touched(range)),
+            };
+            let verdict = plan.judgement.verdict;
+            let reasons: Vec<_> = plan.judgement.reasons.iter().map(words).collect();
+            match verdict {
+                Verdict::Whole | Verdict::Unverified => {}
+                verdict => {
+                    return self
+                        .refuse(run, &name, Some(plan.path.as_str()), verdict.as_str(), reasons)
+                        .await;
+                }
+            }
+            let data = json!({
+                "component": name, "path": plan.path, "lines": plan.judgement.lines, "verdict": verdict.as_str(),
+                "reasons": reasons,
+            });
+            run.emit(EventKind::ComponentVerified, data).await?;
+            if !self.agreed_to(run, task, &name, &plan).await? {
+                self.declined += 1;
+                let data = json!({
+                    "component": name, "path": plan.path, "verdict": "refused", "reasons": ["You did not want it."],
+                });
+                run.emit(EventKind::ComponentRefused, data).await?;
+                return Ok(Applied::Declined);
+            }
+            let set = change_set(run, &name, &plan);
+            match self.put(run, &set, &plan).await? {
+                Outcome::Applied { .. } => {
+                    let done = ComponentRow { message, handled: position, selection: plan.selection };
+                    self.applied(run, task, &name, &set, &plan, done).await?;
+                    return Ok(Applied::InPlace);
+                }
+                Outcome::Stale { .. } => {}
+                Outcome::Refused { path, reason } => {
+                    return Err(Break::Failed(format!("{path} could not be changed: {reason}")));
+                }
+            }
+        }
+        Err(Break::Failed(format!(
+            "{name} was not applied: its file kept changing. Ask again when it rests."
+        )))
+    }
+
+    /// Reads the present text and finds the component's place in it.
+    async fn plan(&self, run: &Run, task: &Task, component: &Component) -> Result<Planned, Break> {
+        if !component.ended {
+            return Ok(Planned::Failed(vec!["It was not ended before the next component began.".to_owned()]));
+        }
+        if !task.request.intent.may_edit() || !run.engine.may_write() {
+            return Err(Break::Failed(
+                "The answer holds code, but this request may not change files; nothing was applied."
+                    .to_owned(),
+            ));
+        }
+        let path = match (&component.header.path, &task.request.path) {
+            (Some(path), Some(asked)) if path == asked.as_str() => asked.clone(),
+            (Some(path), _) => match DocPath::relative(path) {
+                Ok(path) => path,
+                Err(error) => return Ok(Planned::Failed(vec![format!("Its path cannot be used: {error}.")])),
+            },
+            (None, Some(asked)) => asked.clone(),
+            (None, None) => return Ok(Planned::Failed(vec!["It needs a path.".to_owned()])),
+        };
+        let before = match run.host.read(&path).await {
+            Ok(document) => Some(document),
+            Err(HostError::NotFound(_)) => None,
+            Err(error) => return Ok(Planned::Failed(vec![error.to_string()])),
+        };
+        let text = before.as_ref().map_or("", |document| document.text.as_str());
+        let mut target = if before.is_some() { Target::Named } else { Target::NewFile };
+        let mut selection = false;
+        if let (Some(range), Some(base)) = (task.request.selection, &task.request.revision)
+            && task.request.path.as_ref() == Some(&path)
+            && task.target.as_ref() == Some(&component.header.name)
+        {
+            match run.host.rebase(&path, range, base).await.map_err(|e| Break::Failed(e.to_string()))? {
+                Rebased::Moved { range, .. } => target = Target::Selection(range),
+                Rebased::Touched { range, .. } => return Ok(Planned::Touched(range)),
+            }
+            selection = true;
+        }
+        let language = Language::of_path(&path);
+        let predecessor = self.last.get(&path).map(String::as_str);
+        let placement = match assist_syntax::place(text, language, component, &target, predecessor) {
+            Ok(placement) => placement,
+            Err(error) => return Ok(Planned::Failed(vec![error.to_string()])),
+        };
+        let judgement = assist_syntax::judge(&Candidate {
+            component,
+            language,
+            before: before.as_ref().map(|document| document.text.as_str()),
+            placement: &placement,
+            top_level: !selection,
+            complete_stream: true,
+        });
+        Ok(Planned::Ready(Box::new(Plan { path, before, placement, judgement, selection })))
+    }
+
+    /// Whether the user agrees: to a file beyond the one that was asked about, to what no judge is sure of, and in preview
+    /// mode to everything.
+    async fn agreed_to(&mut self, run: &Run, task: &Task, name: &str, plan: &Plan) -> Result<bool, Break> {
+        let elsewhere = task.request.path.as_ref() != Some(&plan.path) && !self.agreed.contains(&plan.path);
+        let unsure = plan.judgement.verdict == Verdict::Unverified;
+        if !elsewhere && !unsure && run.settings.apply == ApplyMode::Direct {
+            return Ok(true);
+        }
+        let before = plan.before.as_ref().map_or("", |document| document.text.as_str());
+        let text = match (&plan.before, unsure) {
+            (_, true) => format!("{name} in {} could not be checked. Apply it all the same?", plan.path),
+            (None, _) => format!("Create {}?", plan.path),
+            (Some(_), _) if elsewhere => format!("Also change {name} in {}?", plan.path),
+            (Some(_), _) => format!("Apply {name} in {}?", plan.path),
+        };
+        let mut detail = String::new();
+        for reason in &plan.judgement.reasons {
+            detail.push_str(&format!("- {}\n", words(reason)));
+        }
+        let diff = assist_syntax::unified(plan.path.as_str(), before, &plan.placement.after);
+        detail.push_str(&format!("\n```diff\n{diff}```\n"));
+        let choices = vec!["Apply".to_owned(), "Skip".to_owned()];
+        let question = Question { text, detail: Some(detail), choices };
+        let yes = matches!(run.ask(&question).await?, Answer::Yes);
+        if yes && elsewhere {
+            self.agreed.push(plan.path.clone());
+        }
+        Ok(yes)
+    }
+
+    /// Copies what is about to change, then has the host apply it.
+    async fn put(&self, run: &Run, set: &ChangeSet, plan: &Plan) -> Result<Outcome, Break> {
+        let copy = FileSnapshot {
+            path: plan.path.clone(),
+            before: plan.before.as_ref().map(|document| document.text.clone().into_bytes()),
+            after: Some(plan.placement.after.clone().into_bytes()),
+        };
+        let snapshots = run.store().snapshots();
+        snapshots.record(run.id, set.id, vec![copy], run.clock().now()).await?;
+        let outcome = run.host.apply(set).await.map_err(|error| Break::Failed(error.to_string()))?;
+        match outcome {
+            Outcome::Applied { .. } => snapshots.mark_applied(set.id).await?,
+            // What stays neither applied nor discarded is what a crash left.
+            _ => snapshots.discard(set.id).await?,
+        }
+        Ok(outcome)
+    }
+
+    async fn applied(
+        &mut self,
+        run: &Run,
+        task: &mut Task,
+        name: &str,
+        set: &ChangeSet,
+        plan: &Plan,
+        done: ComponentRow,
+    ) -> Result<(), Break> {
+        if plan.selection {
+            // The selection has been replaced; what else comes for this file goes by name.
+            task.request.selection = None;
+            task.selected = None;
+        }
+        self.changed.entry(plan.path.to_string()).or_default().push(name.to_owned());
+        self.last.insert(plan.path.clone(), name.to_owned());
+        let row = serde_json::to_value(done).unwrap_or_default();
+        run.store().checkpoints().add(run.id, COMPONENT, Some(name), row, run.clock().now()).await?;
+        let data = json!({
+            "component": name, "path": plan.path, "lines": plan.judgement.lines, "changeSet": set.id,
+        });
+        run.emit(EventKind::ComponentApplied, data).await?;
+        Ok(())
+    }
+
+    async fn refuse(
+        &self,
+        run: &Run,
+        name: &str,
+        path: Option<&str>,
+        verdict: &str,
+        reasons: Vec<String>,
+    ) -> Result<Applied, Break> {
+        let data = json!({ "component": name, "path": path, "verdict": verdict, "reasons": reasons });
+        run.emit(EventKind::ComponentRefused, data).await?;
+        Ok(Applied::Failed(Failure { name: name.to_owned(), reasons }))
+    }
+}
+
+/// A reason with its line.
+fn words(reason: &assist_syntax::Reason) -> String {
+    match reason.line {
+        Some(line) => format!("line {line}: {}", reason.message),
+        None => reason.message.clone(),
+    }
+}
+
+fn change_set(run: &Run, name: &str, plan: &Plan) -> ChangeSet {
+    let edit = match &plan.before {
+        None => FileEdit::Create { text: plan.placement.after.clone() },
+        Some(document) => {
+            let base: Revision = document.revision.clone();
+            FileEdit::Modify { base, edits: plan.placement.edits.clone() }
+        }
+    };
+    ChangeSet {
+        id: ChangeSetId::new(),
+        run: run.id,
+        label: format!("Assist: {name}"),
+        files: vec![FileChange { path: plan.path.clone(), edit }],
+    }
+}

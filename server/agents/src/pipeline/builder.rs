@@ -1,0 +1,446 @@
+//! Reads the model's stream: talk is shown, components are handed on the moment they end, everything is kept.
+
+use std::time::Duration;
+
+use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
+use assist_gateway::{Call, Chunk, Completion, GatewayError, Message, Request, Role, StopReason, Tier};
+use assist_store::NewMessage;
+use assist_syntax::{Component, Scanned, Scanner};
+use serde_json::json;
+
+use crate::pipeline::applier::{Applied, Applier, Failure};
+use crate::pipeline::ghost_fixer;
+use crate::pipeline::request::Conversation;
+use crate::pipeline::task::{Draft, Task};
+use crate::prompts;
+use crate::run::{Break, Run};
+
+/// Text is stored at the latest after this time …
+const FLUSH_AFTER: Duration = Duration::from_millis(250);
+/// … or this many bytes.
+const FLUSH_BYTES: usize = 4 * 1024;
+/// Progress is told every so many lines of a component.
+const PROGRESS_LINES: usize = 25;
+/// How often components that the gate did not pass are asked for again.
+const MAX_REPAIRS: usize = 2;
+
+/// How building ended.
+pub(crate) enum Built {
+    /// Everything that was said is dealt with.
+    Whole,
+    /// The user changed the very text that was to be replaced; its outer edges, if known.
+    Touched(Option<ByteRange>),
+}
+
+/// How one reading of the draft ended.
+pub(crate) enum Read {
+    /// The answer is whole.
+    Whole,
+    /// It broke off; the cause in words.
+    Cut(String),
+    /// As [`Built::Touched`].
+    Touched(Option<ByteRange>),
+}
+
+pub(crate) struct Builder<'r> {
+    pub(crate) run: &'r Run,
+    pub(crate) task: &'r mut Task,
+    applier: &'r mut Applier,
+    pub(crate) conversation: Conversation,
+    pub(crate) draft: Draft,
+    /// The talk of this draft, as shown.
+    talk: String,
+    /// How much of the talk is stored.
+    stored_talk: usize,
+    /// How much of the raw text is stored.
+    stored_raw: usize,
+    last_flush: Duration,
+    failures: Vec<Failure>,
+    /// The component that is being received, for messages.
+    current: Option<String>,
+}
+
+impl<'r> Builder<'r> {
+    pub(crate) fn new(
+        run: &'r Run,
+        task: &'r mut Task,
+        applier: &'r mut Applier,
+        conversation: Conversation,
+    ) -> Self {
+        let draft = task.draft.take();
+        let draft = draft.unwrap_or_else(Draft::empty);
+        Self {
+            run,
+            task,
+            applier,
+            conversation,
+            talk: String::new(),
+            stored_talk: draft.stored_talk,
+            stored_raw: draft.raw.len(),
+            draft,
+            last_flush: run.clock().elapsed(),
+            failures: Vec::new(),
+            current: None,
+        }
+    }
+
+    /// Receives the answer, has it continued and repaired where needed, and applies what is whole.
+    pub(crate) async fn build(&mut self) -> Result<Built, Break> {
+        let mut resumed = !self.draft.raw.is_empty();
+        for repair in 0..=MAX_REPAIRS {
+            let read = if resumed { self.reread().await? } else { self.receive().await? };
+            resumed = false;
+            let read = match read {
+                Read::Cut(cause) => ghost_fixer::mend(self, cause).await?,
+                read => read,
+            };
+            if let Read::Touched(range) = read {
+                return Ok(Built::Touched(range));
+            }
+            if self.failures.is_empty() {
+                return Ok(Built::Whole);
+            }
+            if repair == MAX_REPAIRS {
+                break;
+            }
+            self.ask_for_repair().await?;
+        }
+        let failure = &self.failures[0];
+        let reasons = failure.reasons.join("; ");
+        Err(Break::Failed(format!(
+            "{} was not applied: {reasons}. Its place is as it was{}.",
+            failure.name,
+            if self.applier.changed().is_empty() { "" } else { "; what was whole has been applied" }
+        )))
+    }
+
+    /// Makes the components that were not passed the subject of a new draft.
+    async fn ask_for_repair(&mut self) -> Result<(), Break> {
+        let failures = std::mem::take(&mut self.failures);
+        let names: Vec<_> = failures.iter().map(|failure| failure.name.as_str()).collect();
+        self.run.say(format!("Asking for {} again", names.join(", "))).await?;
+        let raw = std::mem::take(&mut self.draft.raw);
+        self.conversation.messages.push(Message { role: Role::Assistant, text: raw });
+        let shown: Vec<_> =
+            failures.iter().map(|f| serde_json::json!({ "name": f.name, "reasons": f.reasons })).collect();
+        let context = serde_json::json!({ "failures": shown, "id": self.task.marker });
+        let text = prompts::render("repair.md", context);
+        self.conversation.messages.push(Message { role: Role::User, text });
+        self.draft = Draft::empty();
+        self.talk.clear();
+        self.stored_talk = 0;
+        self.stored_raw = 0;
+        Ok(())
+    }
+
+    /// The first call of a draft: components are applied while the rest still streams.
+    async fn receive(&mut self) -> Result<Read, Break> {
+        self.open_message().await?;
+        let messages = self.conversation.messages.clone();
+        let mut stream = match self.call("builder", messages).await? {
+            Ok(stream) => stream,
+            Err(error) => return Err(broken(&error)),
+        };
+        let mut scanner = Scanner::new(Some(&self.task.marker));
+        let mut position = 0;
+        loop {
+            match self.next(&mut stream).await? {
+                Chunk::Text(text) => {
+                    self.draft.raw.push_str(&text);
+                    if let Some(range) = self.take(scanner.push(&text), &mut position).await? {
+                        return Ok(Read::Touched(range));
+                    }
+                    self.flush(false).await?;
+                }
+                Chunk::Reasoning(_) => {}
+                Chunk::Done(done) => {
+                    self.account(&done).await?;
+                    return self.end(scanner, position, done).await;
+                }
+            }
+        }
+    }
+
+    /// Reads the draft from its beginning, passing over what was dealt with. For continued and resumed drafts.
+    pub(crate) async fn reread(&mut self) -> Result<Read, Break> {
+        self.read_again(cut()).await
+    }
+
+    /// As [`Builder::reread`], where the last call ended as `done` says.
+    pub(crate) async fn read_again(&mut self, done: Completion) -> Result<Read, Break> {
+        let mut scanner = Scanner::new(Some(&self.task.marker));
+        let mut position = 0;
+        self.talk.clear();
+        let raw = self.draft.raw.clone();
+        if let Some(range) = self.take(scanner.push(&raw), &mut position).await? {
+            return Ok(Read::Touched(range));
+        }
+        self.end(scanner, position, done).await
+    }
+
+    async fn open_message(&mut self) -> Result<(), Break> {
+        let message = NewMessage {
+            id: self.draft.message,
+            conversation: self.task.conversation,
+            run: Some(self.run.id),
+            role: assist_store::Role::Assistant,
+            content: String::new(),
+            partial: true,
+            at: self.run.clock().now(),
+        };
+        self.run.store().messages().add(message).await?;
+        self.task.save_draft(self.run, self.draft.message).await?;
+        Ok(())
+    }
+
+    /// Calls the model. The outer error ends the run; the inner one is the call's own.
+    pub(crate) async fn call(
+        &self,
+        agent: &str,
+        messages: Vec<Message>,
+    ) -> Result<Result<assist_gateway::ChunkStream, GatewayError>, Break> {
+        let call = Call {
+            run: self.run.id,
+            agent: agent.to_owned(),
+            tier: Tier::B,
+            model: None,
+            request: Request {
+                system: self.conversation.system.clone(),
+                messages,
+                max_output_tokens: self.run.settings.max_output_tokens,
+                temperature: None,
+            },
+        };
+        self.run.unless_halted(self.run.gateway.stream(call)).await
+    }
+
+    /// The stream's next chunk. While the model is silent, what was received is stored.
+    pub(crate) async fn next(&mut self, stream: &mut assist_gateway::ChunkStream) -> Result<Chunk, Break> {
+        loop {
+            let pending = self.stored_raw < self.draft.raw.len();
+            let run = self.run;
+            let step = async {
+                tokio::select! {
+                    biased;
+                    chunk = stream.next() => Some(chunk),
+                    () = run.clock().sleep(FLUSH_AFTER), if pending => None,
+                }
+            };
+            match run.unless_halted(step).await {
+                Ok(Some(chunk)) => {
+                    return Ok(chunk.unwrap_or_else(|| Chunk::Done(cut())));
+                }
+                Ok(None) => self.flush(true).await?,
+                Err(halted) => {
+                    self.flush(true).await?;
+                    return Err(halted);
+                }
+            }
+        }
+    }
+
+    /// Deals with what the scanner found. Returns where the user's text was touched, if that is why it stopped.
+    async fn take(
+        &mut self,
+        found: Vec<Scanned>,
+        position: &mut usize,
+    ) -> Result<Option<Option<ByteRange>>, Break> {
+        for item in found {
+            match item {
+                Scanned::Talk(text) => self.say(&text),
+                Scanned::Started(header) => {
+                    if *position >= self.draft.handled {
+                        let data = json!({ "agent": "builder", "component": header.name });
+                        self.run.emit(EventKind::AgentStarted, data).await?;
+                        self.current = Some(header.name);
+                    }
+                }
+                Scanned::Code { lines, .. } => {
+                    if lines > 0
+                        && lines % PROGRESS_LINES == 0
+                        && *position >= self.draft.handled
+                        && let Some(name) = &self.current
+                    {
+                        self.run.say(format!("Writing {name}: {lines} lines")).await?;
+                    }
+                }
+                Scanned::Component(component) => {
+                    self.current = None;
+                    *position += 1;
+                    if *position > self.draft.handled
+                        && let Some(touched) = self.hand_on(component, *position).await?
+                    {
+                        return Ok(Some(touched));
+                    }
+                }
+                Scanned::Sentinel => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn hand_on(
+        &mut self,
+        component: Component,
+        position: usize,
+    ) -> Result<Option<Option<ByteRange>>, Break> {
+        self.flush(true).await?;
+        match self.applier.apply(self.run, self.task, &component, self.draft.message, position).await? {
+            Applied::InPlace | Applied::Declined => {}
+            Applied::Failed(failure) => self.failures.push(failure),
+            Applied::Touched(range) => return Ok(Some(range)),
+        }
+        self.draft.handled = position;
+        Ok(None)
+    }
+
+    /// Judges the end of the answer.
+    async fn end(
+        &mut self,
+        mut scanner: Scanner,
+        mut position: usize,
+        done: Completion,
+    ) -> Result<Read, Break> {
+        let ending = scanner.finish();
+        if let Some(text) = &ending.talk {
+            self.say(text);
+        }
+        if let Some(touched) = self.take(ending.rest, &mut position).await? {
+            return Ok(Read::Touched(touched));
+        }
+        self.flush(true).await?;
+        let components = position > 0;
+        let whole = match &ending.partial {
+            Some(_) => false,
+            None if ending.sentinel => true,
+            // An answer in words ends when the model says so; code ends with the sentinel.
+            None => !components && done.stop.is_complete(),
+        };
+        if whole {
+            self.close_message(false).await?;
+            return Ok(Read::Whole);
+        }
+        self.current = ending.partial.map(|component| component.header.name);
+        match &done.stop {
+            StopReason::Filter => {
+                return Err(Break::Failed("The model refused to go on with this answer.".to_owned()));
+            }
+            StopReason::ContextExceeded => {
+                return Err(Break::Failed(
+                    "The model's context is full; select less text or begin a new conversation.".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        let cause = match (&done.error, &done.stop) {
+            (Some(error), _) => error.to_string(),
+            (None, StopReason::Length) => "the model reached its output limit".to_owned(),
+            (None, StopReason::Cut) => "the connection was cut".to_owned(),
+            (None, _) if self.current.is_some() => "the component was not ended".to_owned(),
+            (None, _) => "the end mark is missing".to_owned(),
+        };
+        Ok(Read::Cut(cause))
+    }
+
+    /// What names the present component in events and messages.
+    pub(crate) fn current(&self) -> Option<&str> {
+        self.current.as_deref()
+    }
+
+    /// The failures so far, and whether something was applied.
+    pub(crate) fn applied_something(&self) -> bool {
+        !self.applier.changed().is_empty()
+    }
+
+    /// The usage of a call, as an event.
+    pub(crate) async fn account(&self, done: &Completion) -> Result<(), Break> {
+        let data = json!({
+            "inputTokens": done.usage.input,
+            "outputTokens": done.usage.output,
+            "cachedTokens": done.usage.cache_read,
+            "estimated": done.usage.estimated,
+            "costUsd": done.cost_usd,
+            "stop": done.stop.as_str(),
+        });
+        self.run.emit(EventKind::Budget, data).await?;
+        Ok(())
+    }
+
+    fn say(&mut self, text: &str) {
+        let offset = self.talk.len();
+        self.talk.push_str(text);
+        // On a second reading the beginning has been shown already.
+        if self.talk.len() > self.stored_talk {
+            let from = self.stored_talk.max(offset) - offset;
+            if let Some(new) = text.get(from..) {
+                let offset = offset + from;
+                let delta = TextDelta {
+                    run: self.run.id,
+                    message_id: self.draft.message,
+                    offset,
+                    text: new.to_owned(),
+                };
+                self.run.stream(&delta);
+            }
+        }
+    }
+
+    /// Stores what was received since the last time, when enough has come together or `now`.
+    pub(crate) async fn flush(&mut self, now: bool) -> Result<(), Break> {
+        let elapsed = self.run.clock().elapsed();
+        let bytes = self.draft.raw.len().saturating_sub(self.stored_raw);
+        let due = now || bytes >= FLUSH_BYTES || elapsed.saturating_sub(self.last_flush) >= FLUSH_AFTER;
+        if !due {
+            return Ok(());
+        }
+        if bytes > 0 {
+            let now = self.run.clock().now();
+            self.run
+                .store()
+                .messages()
+                .replace(self.draft.message, self.draft.raw.as_str(), true, now)
+                .await?;
+            self.stored_raw = self.draft.raw.len();
+        }
+        if self.talk.len() > self.stored_talk {
+            let data = json!({
+                "messageId": self.draft.message,
+                "offset": self.stored_talk,
+                "text": &self.talk[self.stored_talk..],
+            });
+            self.run.emit(EventKind::Text, data).await?;
+            self.stored_talk = self.talk.len();
+        }
+        self.last_flush = elapsed;
+        Ok(())
+    }
+
+    async fn close_message(&mut self, partial: bool) -> Result<(), Break> {
+        let now = self.run.clock().now();
+        self.run
+            .store()
+            .messages()
+            .replace(self.draft.message, self.draft.raw.as_str(), partial, now)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The end of a stream that has none.
+fn cut() -> Completion {
+    Completion {
+        stop: StopReason::Cut,
+        usage: assist_gateway::Usage::default(),
+        request_id: None,
+        error: None,
+        cost_usd: None,
+    }
+}
+
+/// A call that failed before it began, as the end of the run.
+pub(crate) fn broken(error: &GatewayError) -> Break {
+    match error {
+        GatewayError::Budget { .. } => Break::Paused(PauseReason::Budget, error.to_string()),
+        error => Break::Failed(error.to_string()),
+    }
+}

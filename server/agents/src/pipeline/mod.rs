@@ -1,0 +1,56 @@
+//! The way of a run: the request becomes a prompt, the model's stream becomes components, and every component that the
+//! gate finds whole is put in its place before the next one is awaited.
+//!
+//! `builder` reads the stream, `ghost_fixer` has broken-off output continued, `applier` places, judges and applies.
+
+mod applier;
+mod builder;
+mod ghost_fixer;
+mod request;
+mod task;
+
+use assist_base::{EventKind, RunState};
+use assist_store::TransitionNote;
+use serde_json::json;
+
+pub(crate) use request::anchor;
+pub(crate) use task::Task;
+
+use crate::run::{Break, Run};
+use builder::Builder;
+
+/// How often the user may change the very text a run works on before it gives up.
+const MAX_RESTARTS: usize = 2;
+
+/// Works a run through to its end, or until it must rest. Returns the state it is in then.
+pub(crate) async fn work(run: Run, mut task: Task) -> RunState {
+    let begun = run.become_state(RunState::Running, TransitionNote::default()).await;
+    let mut applier = applier::Applier::default();
+    let result = match begun {
+        Ok(()) => through(&run, &mut task, &mut applier).await,
+        Err(error) => Err(error.into()),
+    };
+    run.settle(result, applier.changed()).await
+}
+
+async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> Result<String, Break> {
+    for warning in &run.settings.warnings {
+        run.say(warning.clone()).await?;
+    }
+    run.emit(EventKind::AgentStarted, json!({ "agent": "builder" })).await?;
+    for restart in 0..=MAX_RESTARTS {
+        let conversation = request::messages(run, task, restart > 0).await?;
+        let mut builder = Builder::new(run, task, applier, conversation);
+        match builder.build().await? {
+            builder::Built::Whole => {
+                run.emit(EventKind::AgentCompleted, json!({ "agent": "builder" })).await?;
+                return Ok(applier.summary());
+            }
+            builder::Built::Touched(range) => {
+                run.say("You changed the text Assist is working on; reading it again.").await?;
+                task.moved_to(range, run).await?;
+            }
+        }
+    }
+    Err(Break::Failed("You changed the text Assist was working on each time it was ready; nothing of yours was overwritten. Ask again when you are done there.".to_owned()))
+}

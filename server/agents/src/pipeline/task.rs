@@ -1,0 +1,197 @@
+//! What a run is about, kept so that another process can go on with it.
+
+use assist_base::{ByteRange, ConversationId, EventKind, MessageId, RunId, Timestamp};
+use assist_store::{Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::ask::AskRequest;
+use crate::error::EngineError;
+use crate::host::Host;
+use crate::pipeline::request;
+use crate::run::{Break, Run};
+
+/// The stage names of this pipeline's checkpoints.
+pub(crate) const ASKED: &str = "asked";
+pub(crate) const DRAFTING: &str = "drafting";
+pub(crate) const COMPONENT: &str = "component";
+
+/// What the model said so far in one message.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    pub(crate) message: MessageId,
+    /// Everything received, markers and all.
+    pub(crate) raw: String,
+    /// How many of its components were dealt with.
+    pub(crate) handled: usize,
+    /// How much of its talk is stored, in bytes.
+    pub(crate) stored_talk: usize,
+}
+
+impl Draft {
+    /// A message of which nothing has been received.
+    pub(crate) fn empty() -> Self {
+        Self { message: MessageId::new(), raw: String::new(), handled: 0, stored_talk: 0 }
+    }
+}
+
+/// What a run is about.
+pub(crate) struct Task {
+    pub(crate) request: AskRequest,
+    pub(crate) conversation: ConversationId,
+    /// The id that markers must carry in this run.
+    pub(crate) marker: String,
+    /// The selected text, to find its place again when the document's history is gone.
+    pub(crate) selected: Option<String>,
+    /// The name that the selection's replacement must carry, as the prompt said.
+    pub(crate) target: Option<String>,
+    /// What a resumed run had received.
+    pub(crate) draft: Option<Draft>,
+}
+
+/// The row shape of the `asked` checkpoint.
+#[derive(Serialize, Deserialize)]
+struct AskedRow {
+    request: AskRequest,
+    conversation: ConversationId,
+    marker: String,
+    selected: Option<String>,
+}
+
+/// The row shape of the `drafting` checkpoint.
+#[derive(Serialize, Deserialize)]
+struct DraftRow {
+    message: MessageId,
+}
+
+/// The row shape of the `component` checkpoint.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ComponentRow {
+    pub(crate) message: MessageId,
+    pub(crate) handled: usize,
+    pub(crate) selection: bool,
+}
+
+impl Task {
+    pub(crate) fn new(anchored: request::Anchored, conversation: ConversationId) -> Self {
+        let mut marker = RunId::new().short();
+        marker.truncate(4);
+        Self {
+            request: anchored.request,
+            conversation,
+            marker,
+            selected: anchored.selected,
+            target: None,
+            draft: None,
+        }
+    }
+
+    /// Keeps the task as the run's first checkpoint.
+    pub(crate) async fn save(&self, store: &Store, run: RunId, now: Timestamp) -> Result<(), StoreError> {
+        let row = AskedRow {
+            request: self.request.clone(),
+            conversation: self.conversation,
+            marker: self.marker.clone(),
+            selected: self.selected.clone(),
+        };
+        let data = serde_json::to_value(row).unwrap_or_default();
+        store.checkpoints().add(run, ASKED, None, data, now).await?;
+        Ok(())
+    }
+
+    /// Says which message is being received, for a later resume.
+    pub(crate) async fn save_draft(&self, run: &Run, message: MessageId) -> Result<(), StoreError> {
+        let data = serde_json::to_value(DraftRow { message }).unwrap_or_default();
+        run.store().checkpoints().add(run.id, DRAFTING, None, data, run.clock().now()).await?;
+        Ok(())
+    }
+
+    /// The task of a paused run, with what it had received and done, its selection found again in the present text.
+    pub(crate) async fn load(store: &Store, run: RunId, host: &dyn Host) -> Result<Self, EngineError> {
+        let damaged = || EngineError::NotFound(format!("{} with its first checkpoint", run.short()));
+        let checkpoints = store.checkpoints().list(run).await?;
+        let asked = checkpoints.iter().rfind(|c| c.stage == ASKED).ok_or_else(damaged)?;
+        let row: AskedRow = serde_json::from_value(asked.data.clone()).map_err(|_| damaged())?;
+        let mut draft = None;
+        let mut selection_done = false;
+        for checkpoint in &checkpoints {
+            match checkpoint.stage.as_str() {
+                ASKED => {
+                    draft = None;
+                    selection_done = false;
+                }
+                DRAFTING => {
+                    let row: DraftRow =
+                        serde_json::from_value(checkpoint.data.clone()).map_err(|_| damaged())?;
+                    draft = Some((row.message, 0));
+                }
+                COMPONENT => {
+                    let row: ComponentRow =
+                        serde_json::from_value(checkpoint.data.clone()).map_err(|_| damaged())?;
+                    selection_done |= row.selection;
+                    if let Some((message, handled)) = &mut draft
+                        && *message == row.message
+                    {
+                        *handled = row.handled;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let draft = match draft {
+            Some((message, handled)) => {
+                let raw = store.messages().of_run(run).await?;
+                let raw = raw.into_iter().find(|m| m.id == message).map(|m| m.content).unwrap_or_default();
+                let stored_talk = stored_talk(store, run, message).await?;
+                Some(Draft { message, raw, handled, stored_talk })
+            }
+            None => None,
+        };
+        let mut task = Self {
+            request: row.request,
+            conversation: row.conversation,
+            marker: row.marker,
+            selected: row.selected,
+            target: None,
+            draft,
+        };
+        if selection_done {
+            task.request.selection = None;
+            task.selected = None;
+            task.request.revision = None;
+        }
+        request::find_again(&mut task, host).await?;
+        Ok(task)
+    }
+
+    /// The selection's new outer edges after the user edited inside it; the next attempt works on that.
+    pub(crate) async fn moved_to(&mut self, range: Option<ByteRange>, run: &Run) -> Result<(), Break> {
+        let Some(path) = self.request.path.clone() else { return Ok(()) };
+        let document = run.host.read(&path).await.map_err(|error| Break::Failed(error.to_string()))?;
+        if self.request.selection.is_some() {
+            let range = range.filter(|range| range.of(&document.text).is_some()).ok_or_else(|| {
+                Break::Failed(format!(
+                    "The text in {path} that was asked about has changed beyond recognition; nothing of yours was overwritten. Select it and ask again."
+                ))
+            })?;
+            self.selected = range.of(&document.text).map(str::to_owned);
+            self.request.selection = Some(range);
+        }
+        self.request.revision = Some(document.revision);
+        self.draft = None;
+        self.save(run.store(), run.id, run.clock().now()).await?;
+        Ok(())
+    }
+}
+
+/// How much of a message's talk is in the run's events.
+async fn stored_talk(store: &Store, run: RunId, message: MessageId) -> Result<usize, StoreError> {
+    let id = message.to_string();
+    let mut stored = 0;
+    for event in store.events().list(run, 1).await? {
+        if event.kind == EventKind::Text && event.data["messageId"] == id.as_str() {
+            let offset = event.data["offset"].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+            stored = stored.max(offset + event.data["text"].as_str().map_or(0, str::len));
+        }
+    }
+    Ok(stored)
+}

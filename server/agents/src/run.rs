@@ -1,0 +1,247 @@
+//! A run at work: its state, its events, its questions.
+
+use std::sync::{Arc, Mutex};
+
+use assist_base::{Clock, Event, EventKind, PauseReason, RunId, RunState, TextDelta};
+use assist_gateway::Gateway;
+use assist_store::{Store, StoreError, TransitionNote};
+use serde_json::{Value, json};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, Waiter, lock};
+use crate::host::{Answer, Host, Question, Severity};
+use crate::settings::Settings;
+
+/// Why a run is told to halt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// The user stopped it.
+    Stop,
+    /// It is to rest.
+    Pause(PauseReason),
+}
+
+/// What the rest of the process holds of a run.
+pub(crate) struct Handle {
+    token: CancellationToken,
+    why: Mutex<Option<Halt>>,
+    waiter: Mutex<Option<Waiter>>,
+    rested: watch::Sender<Option<RunState>>,
+}
+
+impl Default for Handle {
+    fn default() -> Self {
+        Self {
+            token: CancellationToken::new(),
+            why: Mutex::default(),
+            waiter: Mutex::default(),
+            rested: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Handle {
+    /// Tells the run to halt. The first reason counts.
+    pub(crate) fn halt(&self, why: Halt) {
+        lock(&self.why).get_or_insert(why);
+        self.token.cancel();
+    }
+
+    /// The channel to a question that is open now; the first who takes it answers.
+    pub(crate) fn take_waiter(&self) -> Option<Waiter> {
+        lock(&self.waiter).take()
+    }
+
+    /// Whether a question is open.
+    pub(crate) fn waits(&self) -> bool {
+        lock(&self.waiter).is_some()
+    }
+
+    /// The run rests or has ended.
+    pub(crate) fn rest(&self, state: RunState) {
+        self.rested.send_replace(Some(state));
+    }
+
+    /// Waits until it does.
+    pub(crate) async fn rested(&self) -> RunState {
+        let mut rested = self.rested.subscribe();
+        match rested.wait_for(Option::is_some).await {
+            Ok(state) => (*state).unwrap_or(RunState::Failed),
+            Err(_) => RunState::Failed,
+        }
+    }
+}
+
+/// Why a run does not go on.
+#[derive(Debug)]
+pub(crate) enum Break {
+    /// It was told to halt.
+    Halted,
+    /// It cannot reach its end; one sentence for the user.
+    Failed(String),
+    /// It rests until something is set right; one sentence for the user.
+    Paused(PauseReason, String),
+}
+
+impl From<StoreError> for Break {
+    fn from(error: StoreError) -> Self {
+        Break::Failed(format!("The workspace's database cannot be used: {error}"))
+    }
+}
+
+/// A run at work.
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) settings: Settings,
+    pub(crate) gateway: Arc<Gateway>,
+    handle: Arc<Handle>,
+}
+
+impl Run {
+    pub(crate) fn new(
+        id: RunId,
+        engine: Arc<Engine>,
+        handle: Arc<Handle>,
+        host: Arc<dyn Host>,
+        settings: Settings,
+        gateway: Arc<Gateway>,
+    ) -> Self {
+        Self { id, engine, host, settings, gateway, handle }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.engine.store
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.engine.clock.as_ref()
+    }
+
+    /// Fails once the run was told to halt.
+    pub(crate) fn check(&self) -> Result<(), Break> {
+        if self.handle.token.is_cancelled() { Err(Break::Halted) } else { Ok(()) }
+    }
+
+    /// `work`, or a break as soon as the run is told to halt. The work is dropped then: it must be safe to drop.
+    pub(crate) async fn unless_halted<T>(&self, work: impl Future<Output = T>) -> Result<T, Break> {
+        tokio::select! {
+            biased;
+            () = self.handle.token.cancelled() => Err(Break::Halted),
+            result = work => Ok(result),
+        }
+    }
+
+    /// Stores an event, then shows it.
+    pub(crate) async fn emit(&self, kind: EventKind, data: Value) -> Result<Event, StoreError> {
+        let event = self.store().events().append(self.id, kind, data, self.clock().now()).await?;
+        self.host.event(&event);
+        Ok(event)
+    }
+
+    /// A line of progress.
+    pub(crate) async fn say(&self, message: impl Into<String>) -> Result<(), StoreError> {
+        self.emit(EventKind::Status, json!({ "message": message.into() })).await?;
+        Ok(())
+    }
+
+    /// Shows a piece of the answer as it streams.
+    pub(crate) fn stream(&self, delta: &TextDelta) {
+        self.host.delta(delta);
+    }
+
+    /// Moves the run to another state and says so.
+    pub(crate) async fn become_state(&self, to: RunState, note: TransitionNote) -> Result<(), StoreError> {
+        let mut data = json!({ "state": to.as_str() });
+        if let Some(reason) = note.reason {
+            data["reason"] = reason.as_str().into();
+        }
+        if let Some(error) = &note.error {
+            data["message"] = error.as_str().into();
+        }
+        self.store().sessions().transition(self.id, to, note, self.clock().now()).await?;
+        self.emit(EventKind::Status, data).await?;
+        Ok(())
+    }
+
+    /// Asks the user and waits, however long it takes. The answer may come from the question itself or from anywhere else
+    /// that confirms the run; the first one counts.
+    pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, Break> {
+        let (sender, receiver) = oneshot::channel();
+        *lock(&self.handle.waiter) = Some(sender);
+        self.become_state(RunState::AwaitingConfirmation, TransitionNote::default()).await?;
+        let data =
+            json!({ "question": question.text, "detail": question.detail, "choices": question.choices });
+        self.emit(EventKind::ApprovalRequested, data).await?;
+        let answer = self.unless_halted(self.first_answer(question, receiver)).await;
+        self.handle.take_waiter();
+        let answer = answer?;
+        self.become_state(RunState::Running, TransitionNote::default()).await?;
+        Ok(answer)
+    }
+
+    async fn first_answer(&self, question: &Question, elsewhere: oneshot::Receiver<Answer>) -> Answer {
+        let here = async {
+            match self.host.ask(self.id, question).await {
+                // Closed without an answer: the run waits on for `confirm`, `answer` or `decline`.
+                Answer::Dismissed => std::future::pending().await,
+                answer => answer,
+            }
+        };
+        tokio::select! {
+            answer = here => answer,
+            answer = elsewhere => answer.unwrap_or(Answer::No),
+        }
+    }
+
+    /// Ends the run, or lets it rest, after `result`. Returns the state it is in now.
+    pub(crate) async fn settle(&self, result: Result<String, Break>, changed: Vec<String>) -> RunState {
+        let (state, note) = match result {
+            Ok(summary) => {
+                (RunState::Done, TransitionNote { summary: Some(summary), ..TransitionNote::default() })
+            }
+            Err(Break::Failed(error)) => {
+                (RunState::Failed, TransitionNote { error: Some(error), ..TransitionNote::default() })
+            }
+            Err(Break::Paused(reason, error)) => (
+                RunState::Paused,
+                TransitionNote { reason: Some(reason), error: Some(error), ..TransitionNote::default() },
+            ),
+            Err(Break::Halted) => match *lock(&self.handle.why) {
+                Some(Halt::Pause(reason)) => {
+                    (RunState::Paused, TransitionNote { reason: Some(reason), ..TransitionNote::default() })
+                }
+                _ => (RunState::Stopped, TransitionNote::default()),
+            },
+        };
+        let sentence = note.summary.clone().or_else(|| note.error.clone()).unwrap_or_else(|| match state {
+            RunState::Stopped => "Stopped.".to_owned(),
+            _ => "Paused; it can go on later.".to_owned(),
+        });
+        let stored = async {
+            self.become_state(state, note).await?;
+            if state.is_final() {
+                let data = json!({ "state": state.as_str(), "summary": sentence, "changedFiles": changed });
+                self.emit(EventKind::Completed, data).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = stored.await {
+            tracing::error!(run = %self.id, %error, "the run's end could not be stored");
+            self.host.notify(
+                self.id,
+                Severity::Error,
+                &format!("{sentence} (It could not be stored: {error})"),
+            );
+            return state;
+        }
+        match state {
+            RunState::Failed => self.host.notify(self.id, Severity::Error, &sentence),
+            RunState::Paused => self.host.notify(self.id, Severity::Warning, &sentence),
+            _ => {}
+        }
+        state
+    }
+}

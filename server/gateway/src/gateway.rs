@@ -228,7 +228,7 @@ impl Gateway {
     pub fn providers(&self) -> Vec<ProviderStatus> {
         let inner = &self.inner;
         let route = inner.route();
-        let replayed = inner.config.replay.is_some().then(|| ProviderStatus {
+        let replayed = inner.config.replay.is_some().then_some(ProviderStatus {
             name: replay::NAME,
             title: "Replay of a transcript (no live model)",
             configured: true,

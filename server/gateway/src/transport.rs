@@ -99,23 +99,23 @@ fn chain(error: &reqwest::Error) -> String {
     text
 }
 
+/// An error's causes. An I/O error does not name its payload as its source, and the connector wraps one in another;
+/// here the payload follows.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
-    std::iter::successors(error.source(), |error: &&(dyn std::error::Error + 'static)| (*error).source())
+    std::iter::successors(error.source(), |&error| {
+        let payload = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match payload {
+            Some(payload) => Some(payload as &(dyn std::error::Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
 fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
-    causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
+    causes(error).filter_map(|cause| cause.downcast_ref::<io::Error>()).last().map(io::Error::kind)
 }
 
 /// What the TLS library says, where it was the one to fail.
 fn tls_fault(error: &reqwest::Error) -> Option<String> {
-    causes(error).find_map(|cause| {
-        let inner = cause.downcast_ref::<rustls::Error>();
-        // An I/O error hides its payload from `source`: the payload's own source is what comes next.
-        let wrapped = || {
-            let payload = cause.downcast_ref::<io::Error>()?.get_ref()?;
-            payload.downcast_ref::<rustls::Error>()
-        };
-        inner.or_else(wrapped).map(ToString::to_string)
-    })
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>()).map(ToString::to_string)
 }

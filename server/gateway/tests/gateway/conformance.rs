@@ -2,11 +2,9 @@
 //! ending, every way of breaking. A provider is found through the registry; one without a wire format in the simulator
 //! fails here until it has one.
 
-mod support;
-
+use crate::support::{Answer, Naps, call, config, gateway, read};
 use assist_gateway::{ProviderInfo, StopReason, registry};
 use assist_simulator::{Ending, Failure, Inject, Place, Reply, Script, Simulator, Stop};
-use support::{Answer, Naps, call, config, gateway, read};
 
 const TEXT: &str = "const grüße = \"😀 日本\";\n\t// \\ \"quoted\" \u{1F469}\u{200D}\u{1F4BB}\nexport {};\n";
 

@@ -2,17 +2,15 @@
 //! from one byte to the whole body, with LF and CRLF, with and without comments and the final blank line, plain and
 //! compressed. What must come out stands beside each stream, as JSON.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::{Answer, call, config, gateway, read};
 use assist_gateway::registry;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
-use support::{Answer, call, config, gateway, read};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

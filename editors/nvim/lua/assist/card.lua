@@ -1,0 +1,338 @@
+--- A run's question as a small window that does not take the focus. Unanswered it waits, as does the run.
+
+local config = require('assist.config')
+
+local M = {}
+
+---@class assist.Card
+---@field run? assist.Run
+---@field question string
+---@field detail? string
+---@field choices string[] the first means yes, the last means no
+---@field reply? fun(choice?: integer) answers the server's own request, nil closes it unanswered
+---@field client? integer
+---@field asked? boolean `vim.ui.select` was opened for it
+
+--- Open questions, oldest first; the oldest is shown.
+---@type assist.Card[]
+local cards = {}
+
+local window, bufnr
+local namespace = vim.api.nvim_create_namespace('assist-card')
+
+local function hide()
+  if window and vim.api.nvim_win_is_valid(window) then
+    vim.api.nvim_win_close(window, true)
+  end
+  window = nil
+end
+
+--- The lines of a card, and which of them are choices.
+local function compose(card, width)
+  local lines, choices, marks = {}, {}, {}
+  local function add(text, group)
+    lines[#lines + 1] = text
+    if group then
+      marks[#marks + 1] = { #lines - 1, group }
+    end
+  end
+  add(card.question)
+  if card.detail then
+    for _, line in ipairs(vim.split(vim.trim(card.detail), '\n', { plain = true })) do
+      add((line:gsub('\r', '')))
+    end
+  end
+  add('')
+  for index, title in ipairs(card.choices) do
+    add(('  %d  %s'):format(index, title:gsub('\n', ' ')), index == 1 and 'AssistYes' or 'AssistNo')
+    choices[#lines] = index
+  end
+  if #card.choices == 0 then
+    add('  :Assist answer {text}', 'AssistHint')
+  end
+  local more = #cards > 1 and ('  · %d more after this'):format(#cards - 1) or ''
+  add('')
+  add(':Assist confirm · :Assist decline · :Assist answer' .. more, 'AssistHint')
+  local widest = 30
+  for _, line in ipairs(lines) do
+    widest = math.max(widest, vim.api.nvim_strwidth(line))
+  end
+  return lines, choices, marks, math.min(widest, width)
+end
+
+local function draw()
+  local card = cards[1]
+  if not card or config.options.questions == 'select' then
+    return hide()
+  end
+  local lines, choices, marks, width = compose(card, math.max(30, math.min(100, vim.o.columns - 6)))
+  if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
+    bufnr = vim.api.nvim_create_buf(false, true)
+    vim.bo[bufnr].bufhidden = 'hide'
+    vim.bo[bufnr].filetype = 'markdown'
+    pcall(vim.treesitter.start, bufnr, 'markdown')
+    local function map(key, action, what)
+      vim.keymap.set('n', key, action, { buffer = bufnr, nowait = true, desc = what })
+    end
+    map('q', function() M.dismiss() end, 'Leave the question open')
+    map('<Esc>', function() M.dismiss() end, 'Leave the question open')
+    map('<CR>', function()
+      local line = vim.api.nvim_win_get_cursor(0)[1]
+      M.choose(vim.b[bufnr].assist_choices[tostring(line)])
+    end, 'Choose')
+    for digit = 1, 9 do
+      map(tostring(digit), function() M.choose(digit) end, 'Choose ' .. digit)
+    end
+  end
+  vim.bo[bufnr].modifiable = true
+  vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, lines)
+  vim.bo[bufnr].modifiable = false
+  local by_line = {}
+  for line, index in pairs(choices) do
+    by_line[tostring(line)] = index
+  end
+  vim.b[bufnr].assist_choices = by_line
+  vim.api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
+  for _, mark in ipairs(marks) do
+    vim.api.nvim_buf_set_extmark(bufnr, namespace, mark[1], 0, { line_hl_group = mark[2] })
+  end
+  vim.api.nvim_buf_set_extmark(bufnr, namespace, 0, 0, { line_hl_group = 'AssistTitle' })
+  local height = math.min(#lines, math.max(6, math.floor(vim.o.lines * 0.6)))
+  local shape = {
+    relative = 'editor',
+    width = width,
+    height = height,
+    row = math.max(0, math.floor((vim.o.lines - height) / 3) - 1),
+    col = math.max(0, math.floor((vim.o.columns - width) / 2) - 1),
+    border = 'rounded',
+    title = ' Assist asks ',
+    style = 'minimal',
+    zindex = 60,
+  }
+  if window and vim.api.nvim_win_is_valid(window) then
+    vim.api.nvim_win_set_config(window, shape)
+  else
+    shape.noautocmd = true
+    window = vim.api.nvim_open_win(bufnr, false, shape)
+    vim.wo[window].wrap = true
+    vim.wo[window].linebreak = true
+    vim.wo[window].cursorline = true
+    vim.wo[window].conceallevel = 2
+    vim.wo[window].winhighlight = 'NormalFloat:AssistFloat,FloatBorder:AssistBorder,CursorLine:Visual'
+  end
+  local first = vim.iter(pairs(choices)):fold(#lines, function(least, line)
+    return math.min(least, line)
+  end)
+  vim.api.nvim_win_set_cursor(window, { first, 0 })
+  if height < #lines then
+    -- a long diff: begin at its top, the choices are below
+    vim.api.nvim_win_set_cursor(window, { 1, 0 })
+  end
+end
+
+local function remove(card)
+  for index, other in ipairs(cards) do
+    if other == card then
+      table.remove(cards, index)
+      break
+    end
+  end
+  draw()
+end
+
+local function select(card)
+  card.asked = true
+  local prompt = card.question .. (#card.choices > 0 and ' ' or ': ')
+  if #card.choices == 0 then
+    vim.ui.input({ prompt = prompt }, function(words)
+      if words and words ~= '' then
+        M.choose(words, card)
+      else
+        M.dismiss(card)
+      end
+    end)
+    return
+  end
+  vim.ui.select(card.choices, { prompt = prompt, kind = 'assist' }, function(_, index)
+    if index then
+      M.choose(index, card)
+    else
+      M.dismiss(card)
+    end
+  end)
+end
+
+local function show(card)
+  draw()
+  if config.options.questions == 'select' and not card.asked then
+    vim.schedule(function()
+      select(card)
+    end)
+  end
+end
+
+local function execute(card, command, argument)
+  local client = vim.lsp.get_client_by_id(card.run.client)
+  if client then
+    argument.runId = card.run.id
+    require('assist.client').execute(client, command, argument, function(err)
+      if err then
+        require('assist.ask').report(err)
+      end
+    end)
+  end
+end
+
+--- Answers a card.
+---@param choice? integer|string the number of a choice, or words
+---@param card? assist.Card the one that is shown when nil
+function M.choose(choice, card)
+  card = card or cards[1]
+  if not card or not choice or type(choice) == 'number' and not card.choices[choice] then
+    return
+  end
+  local reply = card.reply
+  card.reply = nil
+  remove(card)
+  if reply and type(choice) == 'number' then
+    reply(choice)
+    return
+  end
+  if reply then
+    reply(nil)
+  end
+  if not card.run or not card.run.id then
+    return
+  end
+  if type(choice) == 'string' then
+    execute(card, 'assist.answer', { text = choice })
+  elseif choice == 1 then
+    execute(card, 'assist.confirm', {})
+  elseif choice == #card.choices then
+    execute(card, 'assist.decline', {})
+  else
+    execute(card, 'assist.answer', { text = card.choices[choice] })
+  end
+end
+
+--- Puts a card away. Its run waits on, for `:Assist confirm` or `:Assist decline`.
+---@param card? assist.Card
+function M.dismiss(card)
+  card = card or cards[1]
+  if not card then
+    return
+  end
+  local reply = card.reply
+  card.reply = nil
+  remove(card)
+  if reply then
+    reply(nil)
+  end
+end
+
+--- Goes into the card, or asks with a list when cards are not shown as windows.
+---@return boolean whether there is a question
+function M.focus()
+  if not cards[1] then
+    return false
+  end
+  if window and vim.api.nvim_win_is_valid(window) then
+    vim.api.nvim_set_current_win(window)
+  else
+    select(cards[1])
+  end
+  return true
+end
+
+---@param run? assist.Run
+---@return assist.Card?
+function M.open(run)
+  for _, card in ipairs(cards) do
+    if not run or card.run == run then
+      return card
+    end
+  end
+  return nil
+end
+
+--- A run asks. The request to this client for the same question comes right after.
+---@param run assist.Run
+---@param data {question: string, detail?: string, choices?: string[]}
+function M.requested(run, data)
+  local card = {
+    run = run,
+    client = run.client,
+    question = tostring(data.question or ''):gsub('\n', ' '),
+    detail = type(data.detail) == 'string' and data.detail or nil,
+    choices = type(data.choices) == 'table' and data.choices or {},
+  }
+  cards[#cards + 1] = card
+  show(card)
+end
+
+--- A run goes on or has ended: its question is answered.
+---@param id? string
+function M.settled(id)
+  for _, card in ipairs(vim.list_slice(cards)) do
+    if card.run and card.run.id == id and id then
+      M.dismiss(card)
+    end
+  end
+end
+
+---@param from assist.Run
+---@param to assist.Run
+function M.moved(from, to)
+  for _, card in ipairs(cards) do
+    if card.run == from then
+      card.run = to
+    end
+  end
+end
+
+---@param id integer
+function M.client_ended(id)
+  for _, card in ipairs(vim.list_slice(cards)) do
+    if card.client == id then
+      card.reply = nil
+      remove(card)
+    end
+  end
+end
+
+--- Answers `window/showMessageRequest`. It may take as long as the user takes.
+function M.message_request(params, ctx)
+  local actions = type(params.actions) == 'table' and params.actions or {}
+  if #actions == 0 then
+    require('assist.client').say(params.message)
+    return vim.NIL
+  end
+  local card
+  for _, open in ipairs(cards) do
+    local same = open.client == ctx.client_id and not open.reply and #open.choices == #actions
+    if same and params.message:find(open.question, 1, true) then
+      card = open
+    end
+  end
+  local fresh = not card
+  if fresh then
+    local question, detail = params.message:match('^([^\n]*)\n*(.*)$')
+    card = { client = ctx.client_id, question = question, detail = detail ~= '' and detail or nil }
+    card.choices = vim.tbl_map(function(action)
+      return action.title
+    end, actions)
+    cards[#cards + 1] = card
+  end
+  local co = coroutine.running()
+  card.reply = function(choice)
+    vim.schedule(function()
+      coroutine.resume(co, choice and actions[choice] or vim.NIL)
+    end)
+  end
+  if fresh then
+    show(card)
+  end
+  return coroutine.yield()
+end
+
+return M

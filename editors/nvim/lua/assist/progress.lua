@@ -1,0 +1,260 @@
+--- What runs are doing, where it is seen without being in the way: a small window at the bottom right that cannot be entered, a word
+--- beside the lines that a run works on, and a string for the status line.
+
+local config = require('assist.config')
+local runs = require('assist.runs')
+
+local M = {}
+
+local FRAMES = { '⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏' }
+local INTERVAL = 100
+local MAX_WIDTH = 56
+--- How many finished parts of a run are listed.
+local MAX_PARTS = 5
+
+local namespace = vim.api.nvim_create_namespace('assist-progress')
+local beside = vim.api.nvim_create_namespace('assist-beside')
+local window, bufnr, timer
+local frame = 1
+
+local function cut(text, width)
+  text = text:gsub('%s+', ' ')
+  if vim.api.nvim_strwidth(text) <= width then
+    return text
+  end
+  local kept = vim.fn.strcharpart(text, 0, width - 1)
+  while vim.api.nvim_strwidth(kept) > width - 1 do
+    kept = vim.fn.strcharpart(kept, 0, vim.fn.strchars(kept) - 1)
+  end
+  return kept .. '…'
+end
+
+local function seconds(run)
+  local total = math.floor(((run.ended or vim.uv.now()) - run.began) / 1000)
+  return total < 60 and ('%ds'):format(total) or ('%d:%02d'):format(math.floor(total / 60), total % 60)
+end
+
+local function sign(run)
+  if run.state == 'awaiting_confirmation' then
+    return '?', 'AssistAsks'
+  elseif runs.is_live(run) then
+    return FRAMES[frame], 'AssistSpinner'
+  elseif run.state == 'done' or run.state == 'approved' then
+    return '✓', 'AssistYes'
+  elseif run.state == 'failed' then
+    return '✗', 'AssistFailed'
+  end
+  return '■', 'AssistHint'
+end
+
+--- Runs that work, and those that ended a moment ago.
+local function shown()
+  local time = vim.uv.now()
+  return vim.tbl_filter(function(run)
+    return runs.is_live(run) or run.ended and time - run.ended < config.options.linger
+  end, runs.all())
+end
+
+--- Adds a run's lines: text in pieces of {words, highlight}.
+local function describe(lines, run, width)
+  local mark, group = sign(run)
+  local clock = seconds(run)
+  local title = cut(run.title, width - vim.api.nvim_strwidth(clock) - 4)
+  local gap = width - vim.api.nvim_strwidth(title) - vim.api.nvim_strwidth(clock) - 2
+  lines[#lines + 1] = {
+    { mark .. ' ', group },
+    { title .. (' '):rep(gap), 'AssistTitle' },
+    { clock, 'AssistHint' },
+  }
+  local first = math.max(1, #run.parts - MAX_PARTS + 1)
+  for index = first, #run.parts do
+    local part = run.parts[index]
+    local why = part.applied and (part.path and vim.fs.basename(part.path)) or part.why
+    local text = cut(part.name .. (why and '  ' .. why or ''), width - 4)
+    lines[#lines + 1] = {
+      { '  ' .. (part.applied and '✓ ' or '✗ '), part.applied and 'AssistYes' or 'AssistFailed' },
+      { text, 'AssistText' },
+    }
+  end
+  if runs.is_live(run) then
+    local percent = run.percent and (' %d%%'):format(run.percent) or ''
+    lines[#lines + 1] = { { '  ' .. cut((run.doing or 'Working') .. percent, width - 2), 'AssistText' } }
+  elseif run.summary and (run.state ~= 'done' or #run.parts == 0) then
+    -- the rest of a longer sentence is in :messages
+    lines[#lines + 1] = { { '  ' .. cut(run.summary, width - 2), 'AssistText' } }
+  end
+end
+
+local function hint(list)
+  local live, waits = false, false
+  for _, run in ipairs(list) do
+    live = live or runs.is_live(run)
+    waits = waits or run.state == 'awaiting_confirmation'
+  end
+  if waits then
+    return ':Assist confirm · :Assist decline'
+  elseif live then
+    return ':Assist cancel'
+  end
+  local last = list[#list]
+  if last.state == 'paused' then
+    return ':Assist resume'
+  end
+  local applied = vim.iter(last.parts):any(function(part)
+    return part.applied
+  end)
+  return applied and ':Assist undo takes it back' or nil
+end
+
+local function close()
+  if window and vim.api.nvim_win_is_valid(window) then
+    pcall(vim.api.nvim_win_close, window, true)
+  end
+  window = nil
+end
+
+local function draw(list)
+  if not config.options.progress or #list == 0 then
+    return close()
+  end
+  local width = math.max(24, math.min(MAX_WIDTH, vim.o.columns - 4))
+  local lines = {}
+  for _, run in ipairs(list) do
+    describe(lines, run, width)
+  end
+  local last = hint(list)
+  if last then
+    lines[#lines + 1] = { { '  ' .. cut(last, width - 2), 'AssistHint' } }
+  end
+  if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
+    bufnr = vim.api.nvim_create_buf(false, true)
+    vim.bo[bufnr].bufhidden = 'hide'
+    vim.bo[bufnr].undolevels = -1
+  end
+  local plain = vim.tbl_map(function(pieces)
+    return table.concat(vim.tbl_map(function(piece)
+      return piece[1]
+    end, pieces))
+  end, lines)
+  vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, plain)
+  vim.api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
+  for row, pieces in ipairs(lines) do
+    local column = 0
+    for _, piece in ipairs(pieces) do
+      local finish = column + #piece[1]
+      vim.api.nvim_buf_set_extmark(bufnr, namespace, row - 1, column, { end_col = finish, hl_group = piece[2] })
+      column = finish
+    end
+  end
+  local below = vim.o.cmdheight + (vim.o.laststatus > 0 and 1 or 0)
+  local shape = {
+    relative = 'editor',
+    anchor = 'SE',
+    row = vim.o.lines - below,
+    col = vim.o.columns,
+    width = width,
+    height = math.max(1, math.min(#lines, vim.o.lines - below - 3)),
+    border = 'rounded',
+    title = ' Assist ',
+    title_pos = 'left',
+    style = 'minimal',
+    focusable = false,
+    zindex = 40,
+  }
+  if window and vim.api.nvim_win_is_valid(window) then
+    if vim.api.nvim_win_get_tabpage(window) ~= vim.api.nvim_get_current_tabpage() then
+      close()
+    else
+      vim.api.nvim_win_set_config(window, shape)
+      return
+    end
+  end
+  shape.noautocmd = true
+  window = vim.api.nvim_open_win(bufnr, false, shape)
+  vim.wo[window].wrap = false
+  vim.wo[window].winhighlight = 'NormalFloat:AssistFloat,FloatBorder:AssistBorder,FloatTitle:AssistBorder'
+end
+
+--- A word beside the first line of what each run works on.
+local function annotate(list)
+  local seen = {}
+  for _, run in ipairs(list) do
+    local range = run.mark and run.bufnr and runs.is_live(run) and runs.marked(run.bufnr, run.mark)
+    if range then
+      local mark, group = sign(run)
+      local doing = cut(run.doing or 'Working', 40)
+      if not seen[run.bufnr] then
+        vim.api.nvim_buf_clear_namespace(run.bufnr, beside, 0, -1)
+        seen[run.bufnr] = true
+      end
+      vim.api.nvim_buf_set_extmark(run.bufnr, beside, range[1], 0, {
+        virt_text = { { '  ' .. mark .. ' ', group }, { doing, 'AssistHint' } },
+        hl_mode = 'combine',
+      })
+    end
+  end
+  for _, buffer in ipairs(vim.api.nvim_list_bufs()) do
+    if not seen[buffer] and vim.api.nvim_buf_is_loaded(buffer) then
+      vim.api.nvim_buf_clear_namespace(buffer, beside, 0, -1)
+    end
+  end
+end
+
+local function stop()
+  if timer then
+    timer:stop()
+    timer:close()
+    timer = nil
+  end
+end
+
+local function tick()
+  frame = frame % #FRAMES + 1
+  local list = shown()
+  local ok = pcall(function()
+    annotate(list)
+    draw(list)
+  end)
+  if #list == 0 then
+    stop()
+  elseif not ok then
+    -- windows cannot be changed now (a command-line window, a completion menu): the next time
+    window = window and vim.api.nvim_win_is_valid(window) and window or nil
+  end
+  vim.cmd.redrawstatus()
+end
+
+--- Follows a change of any run.
+function M.update()
+  if not timer then
+    timer = assert(vim.uv.new_timer())
+    timer:start(0, INTERVAL, vim.schedule_wrap(function()
+      if timer then
+        tick()
+      end
+    end))
+  end
+end
+
+--- One line for a status line; empty when nothing runs.
+---@return string
+function M.status()
+  local live = vim.tbl_filter(runs.is_live, runs.all())
+  local run = live[#live]
+  if not run then
+    return ''
+  end
+  local more = #live > 1 and (' (+%d)'):format(#live - 1) or ''
+  return ('%s Assist: %s%s'):format((sign(run)), cut(run.doing or run.title, 40), more)
+end
+
+--- What the small window shows now, for tests.
+---@return string[]
+function M.lines()
+  if window and vim.api.nvim_win_is_valid(window) then
+    return vim.api.nvim_buf_get_lines(bufnr, 0, -1, false)
+  end
+  return {}
+end
+
+return M

@@ -1,5 +1,6 @@
-// Bundles the extension into out/extension.js; with --tests the unit tests into out/test/.
-import { readdirSync, rmSync } from "node:fs";
+// Bundles the extension into out/extension.js; with --tests the unit tests into out/test/; with --production small, and beside it
+// the licences of what is in the bundle.
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as esbuild from "esbuild";
 
 const flags = new Set(process.argv.slice(2));
@@ -13,6 +14,7 @@ const shared = {
   logLevel: "warning",
   sourcemap: production ? false : "linked",
   minify: production,
+  metafile: production,
   // The client library's dependencies publish both kinds of module; the ones meant for Node bundle cleanly.
   mainFields: ["module", "main"],
 };
@@ -27,5 +29,17 @@ if (flags.has("--tests")) {
 if (flags.has("--watch")) {
   for (const job of jobs) await (await esbuild.context(job)).watch();
 } else {
-  await Promise.all(jobs.map((job) => esbuild.build(job)));
+  const [extension] = await Promise.all(jobs.map((job) => esbuild.build(job)));
+  if (production) writeFileSync("out/THIRD-PARTY-NOTICES.txt", notices(extension.metafile));
+}
+
+/** The licences of all packages that ended up in the bundle. */
+function notices(metafile) {
+  const folders = Object.keys(metafile.inputs).map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]);
+  return [...new Set(folders.filter(Boolean))].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e(\.|$|-)/i.test(entry));
+    if (file === undefined || !existsSync(`${folder}/${file}`)) throw new Error(`${name} is bundled but brings no licence`);
+    return `${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, "utf8").trim()}\n`;
+  }).join(`\n${"-".repeat(80)}\n\n`);
 }

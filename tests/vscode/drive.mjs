@@ -27,7 +27,7 @@ let failed = 0;
 for (const [name, scenario] of Object.entries(scenarios)) {
   if (only.length > 0 && !only.includes(name)) continue;
   // A fresh folder for each: VS Code keeps what was open and unsaved per folder.
-  const folder = path.join(given.workspaces, name);
+  const folder = path.join(given.workspaces, name, "visitors");
   fs.cpSync(fixture, folder, { recursive: true });
   await scenario.prepare?.(folder);
   const result = { scenario: name, ok: true, workspace: folder };

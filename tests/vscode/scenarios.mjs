@@ -15,7 +15,8 @@ async function ask(vscode, prompt) {
 const read = (folder, file) => fs.readFileSync(path.join(folder, file), "utf8");
 
 export const scenarios = {
-  "palette: the edit arrives and one undo takes it back": {
+  // The edit arrives and one undo takes it back.
+  palette: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -39,7 +40,8 @@ export const scenarios = {
     },
   },
 
-  "lightbulb: the action asks for words, earlier ones come back on the arrow keys": {
+  // The action asks for words, earlier ones come back on the arrow keys.
+  lightbulb: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -59,7 +61,8 @@ export const scenarios = {
     },
   },
 
-  "context menu: rewrite": {
+  // The context menu leads to the same question.
+  menu: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -80,7 +83,8 @@ export const scenarios = {
     },
   },
 
-  "typing elsewhere while a run is under way loses nothing": {
+  // Typing elsewhere while a run is under way loses nothing.
+  typing: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -100,7 +104,8 @@ export const scenarios = {
     },
   },
 
-  "cancel in the notification leaves the file as it was": {
+  // Cancel in the notification leaves the file as it was.
+  cancel: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -116,7 +121,8 @@ export const scenarios = {
     },
   },
 
-  "explain: the answer streams into a panel": {
+  // The answer streams into a panel.
+  explain: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -133,7 +139,8 @@ export const scenarios = {
     },
   },
 
-  "status bar: the menu, and the sessions with their log": {
+  // The menu, and the sessions with their log.
+  sessions: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -152,7 +159,8 @@ export const scenarios = {
     },
   },
 
-  "undo by command restores the text": {
+  // Undo by command restores the text.
+  undo: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
@@ -165,7 +173,8 @@ export const scenarios = {
     },
   },
 
-  "fix: a diagnostic has an action of its own": {
+  // A diagnostic has an action of its own.
+  fix: {
     async run(vscode) {
       await vscode.openFile("settings.json", "returning");
       await vscode.page.locator(".squiggly-error, .squiggly-warning").first().waitFor();
@@ -177,7 +186,8 @@ export const scenarios = {
     },
   },
 
-  "no key: the user is asked for one, and the question is asked again": {
+  // The user is asked for one, and the question is asked again.
+  no_key: {
     prepare(folder) {
       fs.mkdirSync(path.join(folder, ".vscode"));
       fs.writeFileSync(path.join(folder, ".vscode", "settings.json"), JSON.stringify({ "assist.provider": "openai" }));

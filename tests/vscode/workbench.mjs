@@ -33,7 +33,7 @@ export class Workbench {
   async shot(name) {
     if (!this.shots) return;
     await this.page.mouse.move(640, 790);
-    await this.page.screenshot({ path: path.join(this.shots, `${name}.png`) });
+    await this.page.screenshot({ path: path.join(this.shots, `${name}.png`), animations: "disabled" });
   }
 
   press(keys) {
@@ -157,6 +157,7 @@ export class Workbench {
       await action.or(nothing).first().waitFor();
       if (await action.isVisible()) break;
       if (attempt === 20) throw new Error(`there is no code action "${title}"`);
+      await this.press("Escape");
       await nothing.waitFor({ state: "hidden" });
     }
     if (shot) await this.shot(shot);

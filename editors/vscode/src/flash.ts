@@ -15,6 +15,9 @@ export class Flash implements vscode.Disposable {
     overviewRulerLane: vscode.OverviewRulerLane.Full,
   });
   private fading: NodeJS.Timeout | undefined;
+  private readonly undoing = vscode.workspace.onDidChangeTextDocument(({ reason }) => {
+    if (reason !== undefined) this.fade();
+  });
 
   /** Lets the edit happen and notes what it changed. */
   readonly handle: HandleApplyEdit = async (params, next) => {
@@ -32,7 +35,13 @@ export class Flash implements vscode.Disposable {
 
   dispose(): void {
     clearTimeout(this.fading);
+    this.undoing.dispose();
     this.style.dispose();
+  }
+
+  private fade(): void {
+    clearTimeout(this.fading);
+    for (const editor of vscode.window.visibleTextEditors) editor.setDecorations(this.style, []);
   }
 
   private show(touched: Map<string, vscode.Range[]>): void {
@@ -45,22 +54,24 @@ export class Flash implements vscode.Disposable {
     }
     if (!shown) return;
     clearTimeout(this.fading);
-    this.fading = setTimeout(() => {
-      for (const editor of vscode.window.visibleTextEditors) editor.setDecorations(this.style, []);
-    }, SHOWN_MS);
+    this.fading = setTimeout(() => this.fade(), SHOWN_MS);
   }
 }
 
-/** Where the changed text is after the changes, which name ranges of the text before them. */
+/** Where the changed text is after the changes, which name ranges of the text before them. Whole lines, none twice. */
 function after(changes: readonly vscode.TextDocumentContentChangeEvent[]): vscode.Range[] {
-  const ranges: vscode.Range[] = [];
+  const spans: { first: number; last: number }[] = [];
   let moved = 0;
   for (const { range, text } of [...changes].sort((a, b) => a.rangeOffset - b.rangeOffset)) {
     const added = text.split(/\r\n|\r|\n/).length - 1;
-    const first = range.start.line + moved;
-    const last = Math.max(first, first + added - (text.endsWith("\n") ? 1 : 0));
-    ranges.push(new vscode.Range(first, 0, last, 0));
+    const begun = range.start.line + moved;
+    // Text that begins with a line break says nothing new on the line it is added to, and one that ends with it nothing on its last.
+    const first = begun + (added > 0 && /^\r?\n/.test(text) ? 1 : 0);
+    const last = Math.max(first, begun + added - (/\n$/.test(text) ? 1 : 0));
+    const before = spans.at(-1);
+    if (before !== undefined && first <= before.last + 1) before.last = Math.max(before.last, last);
+    else spans.push({ first, last });
     moved += added - (range.end.line - range.start.line);
   }
-  return ranges;
+  return spans.map(({ first, last }) => new vscode.Range(first, 0, last, 0));
 }

@@ -187,7 +187,7 @@ export function line(event: RunEvent): string {
       return join(text(data.model), `${Number(data.inputTokens) || 0} tokens in, ${Number(data.outputTokens) || 0} out${cost}${guess}`);
     }
     case "completed":
-      return join(text(data.state), text(data.summary), strings(data.changedFiles).join(", "));
+      return join(text(data.state), text(data.summary), strings(data.changedFiles).join(", ")).replaceAll(".: ", ". ");
     default:
       return JSON.stringify(data);
   }

@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail, ensure};
 use super::{Outcome, keyed_folder};
 
 /// Changes whenever something else would be installed.
-const REVISION: &str = "1";
+const REVISION: &str = "2";
 
 /// Name of the executable, the suite it comes from, and the version that it must at least have.
 const WANTED: [(&str, &str, (u32, u32)); 2] =
@@ -210,6 +210,7 @@ fn install_one(
     ensure!(packages > 0, "apt-get downloaded no package for {suite}");
     fs::remove_dir_all(&apt)?;
 
+    link_parsers(&unpacked)?;
     let wrapper = draft.join(name);
     fs::write(&wrapper, wrapper_script(&unpacked, suite)?)?;
     make_executable(&wrapper)?;
@@ -275,6 +276,18 @@ export VIMRUNTIME="$top/usr/share/nvim/runtime"
 exec "$top/{loader}" --library-path "$top/{libraries}" --argv0 "$0" "$top/usr/bin/nvim" "$@"
 "#
     ))
+}
+
+/// Neovim looks for its tree-sitter parsers in `../lib/nvim` of its executable's folder, and takes the loader for its executable.
+#[cfg(unix)]
+fn link_parsers(unpacked: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(unpacked.join("usr/lib/lib"))?;
+    std::os::unix::fs::symlink("../nvim", unpacked.join("usr/lib/lib/nvim"))
+}
+
+#[cfg(not(unix))]
+fn link_parsers(_unpacked: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 fn find(top: &Path, folders: &[&str], fits: impl Fn(&str) -> bool) -> Option<PathBuf> {

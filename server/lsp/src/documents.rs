@@ -7,7 +7,7 @@
 
 mod history;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
@@ -45,7 +45,12 @@ struct Open {
     at_first: Rope,
     changed: watch::Sender<u64>,
     expected: Vec<Weak<Expectation>>,
+    /// What requests were about not long ago.
+    captured: VecDeque<Snapshot>,
 }
+
+/// How many versions are kept for requests that name them.
+const CAPTURED: usize = 16;
 
 /// A document as it was at one moment.
 #[derive(Debug, Clone)]
@@ -150,6 +155,7 @@ impl Documents {
             hash: None,
             changed: watch::Sender::new(0),
             expected: Vec::new(),
+            captured: VecDeque::new(),
         };
         self.lock().insert(place, open);
     }
@@ -166,7 +172,7 @@ impl Documents {
             tracing::warn!(uri, version, last = open.version, "a document's version did not grow");
         }
         for change in changes {
-            open.change(change, version, encoding);
+            open.change(change, encoding);
         }
         open.version = version;
         open.told(&place, encoding);
@@ -206,7 +212,8 @@ impl Documents {
                 })
                 .collect()
         };
-        let found: Vec<_> = unknown.into_iter().filter_map(|(place, path)| Some((place, real(&path)?))).collect();
+        let found: Vec<_> =
+            unknown.into_iter().filter_map(|(place, path)| Some((place, real(&path)?))).collect();
         let encoding = self.encoding();
         let mut documents = self.lock();
         for (place, real) in found {
@@ -224,7 +231,8 @@ impl Documents {
     /// text: for blocking threads where the text may be large.
     pub fn revision(&self, snapshot: &Snapshot) -> (String, Revision) {
         let text = snapshot.text();
-        let known = self.with(snapshot, |open| open.hash.clone().filter(|_| open.history.seq() == snapshot.seq));
+        let known =
+            self.with(snapshot, |open| open.hash.clone().filter(|_| open.history.seq() == snapshot.seq));
         let hash = known.flatten().unwrap_or_else(|| ContentHash::of(&text));
         self.with(snapshot, |open| {
             open.history.remember(snapshot.version, &hash, snapshot.seq);
@@ -253,15 +261,36 @@ impl Documents {
             return Some((Followed::Moved(span), now));
         }
         if ContentHash::of(at_first.to_string()) == base.hash {
-            let later = self.with(&now, |open| (open.history.follow(span, 0), open.snapshot(place, encoding)));
+            let later =
+                self.with(&now, |open| (open.history.follow(span, 0), open.snapshot(place, encoding)));
             return later.or(Some((Followed::Touched(None), now)));
         }
         Some((Followed::Touched(None), now))
     }
 
-    /// Where `span` of the client's version `version` is in `now`: for ranges that a request names by version alone.
-    pub fn follow_version(&self, now: &Snapshot, span: ByteRange, version: i64) -> Option<Followed> {
-        self.with(now, |open| open.history.follow_version(span, version)).flatten()
+    /// The document that `uri` names as it is now, kept for a while for requests that name this version later.
+    pub fn capture(&self, uri: &str) -> Option<Snapshot> {
+        let place = uri::parse(uri).ok()?;
+        let encoding = self.encoding();
+        let mut documents = self.lock();
+        let open = documents.get_mut(&place)?;
+        let now = open.snapshot(&place, encoding);
+        if open.captured.back().is_none_or(|last| last.seq != now.seq || last.version != now.version) {
+            if open.captured.len() == CAPTURED {
+                open.captured.pop_front();
+            }
+            open.captured.push_back(now.clone());
+        }
+        Some(now)
+    }
+
+    /// The document as it was at `version`, if that is `now` or was captured not long ago.
+    pub fn at_version(&self, now: &Snapshot, version: i64) -> Option<Snapshot> {
+        if now.version == version {
+            return Some(now.clone());
+        }
+        self.with(now, |open| open.captured.iter().rev().find(|past| past.version == version).cloned())
+            .flatten()
     }
 
     /// Watches a document for `text`. `None` when that opening of it is over.
@@ -296,7 +325,7 @@ impl Open {
         }
     }
 
-    fn change(&mut self, change: &Change, version: i64, encoding: Encoding) {
+    fn change(&mut self, change: &Change, encoding: Encoding) {
         let span = match change.range {
             Some(range) => position::span(&self.rope, range, encoding),
             None => ByteRange::new(0, self.rope.len_bytes()),
@@ -317,7 +346,7 @@ impl Open {
             self.rope.insert(start, text);
         }
         self.hash = None;
-        self.history.push(Edit { replaced: span, inserted: text.len(), version });
+        self.history.push(Edit { replaced: span, inserted: text.len() });
     }
 
     /// A change was made: those who wait are told.
@@ -332,7 +361,8 @@ impl Open {
         let mut expected = std::mem::take(&mut self.expected);
         expected.retain(|weak| {
             let Some(expectation) = weak.upgrade() else { return false };
-            let equal = expectation.text.len_bytes() == self.rope.len_bytes() && expectation.text == self.rope;
+            let equal =
+                expectation.text.len_bytes() == self.rope.len_bytes() && expectation.text == self.rope;
             if equal {
                 let _ = expectation.seen.set(self.snapshot(place, encoding));
             }

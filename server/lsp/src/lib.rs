@@ -1,10 +1,93 @@
-//! The language server front.
+//! The language server: the engine in front of an editor.
+//!
+//! [`serve`] speaks the Language Server Protocol over any pair of streams. The editor's side of the contract is PROTOCOL.md
+//! beside this crate. The laws are kept by the modules: `transport` (who waits for whom), `documents` (what is open),
+//! `host` (how edits reach the user's text), `runs` (what the user sees of a run). Protocol types live in this crate only.
 
+mod code_actions;
+mod commands;
 mod documents;
 mod ext;
+mod failure;
 mod framing;
+mod handshake;
+mod host;
+mod link;
 mod message;
+mod options;
 mod outbox;
 mod position;
+mod runs;
+mod server;
 mod transport;
 mod uri;
+mod workspaces;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assist_agents::Wiring;
+use assist_base::Clock;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_lsp::LspService;
+
+use documents::Documents;
+use link::Link;
+use outbox::Outbox;
+use server::Server;
+use transport::{Ended, Transport};
+use workspaces::Workspaces;
+
+/// How long what is still to be said may take once the client has left.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What a server needs from the program around it.
+pub struct Boot {
+    /// The program's version, as clients are told.
+    pub version: String,
+    /// Where configuration comes from.
+    pub wiring: Arc<dyn Wiring>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Serves one client until it leaves. Returns the exit code: 0 when it said `shutdown` and then `exit`, else 1.
+///
+/// Runs at work are paused then, within a second. Must be called in a Tokio runtime with time and I/O. A program that reads
+/// its standard input through Tokio should leave the process with the code, since a blocked read cannot be stopped.
+pub async fn serve<R, W>(reader: R, writer: W, boot: Boot) -> i32
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let documents = Arc::new(Documents::default());
+    let outbox = Outbox::new();
+    let mut made = None;
+    let (service, socket) = LspService::build(|client| {
+        let link =
+            Arc::new(Link::new(Arc::clone(&documents), outbox.clone(), Arc::clone(&boot.clock), client));
+        let workspaces = Arc::new(Workspaces::new(Arc::clone(&link), boot.wiring, boot.clock));
+        made = Some((Arc::clone(&link), Arc::clone(&workspaces)));
+        Server { link, workspaces, version: boot.version }
+    })
+    .custom_method("window/workDoneProgress/cancel", Server::cancel_progress)
+    .custom_method(ext::STATUS, Server::status)
+    .custom_method(ext::SESSIONS, Server::sessions)
+    .custom_method(ext::EVENTS, Server::events)
+    .finish();
+    let writing = tokio::spawn(outbox.clone().write(writer));
+    let ended = Transport::new(service, documents, outbox.clone()).run(reader, socket).await;
+    if let Some((link, workspaces)) = made {
+        link.gone.cancel();
+        workspaces.shutdown().await;
+    }
+    outbox.finish();
+    let abort = writing.abort_handle();
+    if tokio::time::timeout(LAST_WORDS, writing).await.is_err() {
+        abort.abort();
+    }
+    match ended {
+        Ended::Orderly => 0,
+        Ended::Abrupt => 1,
+    }
+}

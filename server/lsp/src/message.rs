@@ -121,7 +121,15 @@ mod tests {
             other => panic!("{other:?}"),
         }
         invalid_with(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)), -32600, Id::Null);
-        for body in ["[]", "1", "null", "[{\"method\":\"x\",\"id\":1}]", "{}", r#"{"jsonrpc":"2.0"}"#, r#"{"id":{},"method":"x"}"#] {
+        for body in [
+            "[]",
+            "1",
+            "null",
+            "[{\"method\":\"x\",\"id\":1}]",
+            "{}",
+            r#"{"jsonrpc":"2.0"}"#,
+            r#"{"id":{},"method":"x"}"#,
+        ] {
             invalid_with(body, -32600, Id::Null);
         }
         invalid_with(r#"{"id":7,"method":5}"#, -32600, Id::Number(7));
@@ -131,8 +139,14 @@ mod tests {
 
     #[test]
     fn the_three_kinds_are_told_apart() {
-        assert!(matches!(parse(br#"{"jsonrpc":"2.0","id":1,"method":"x"}"#), Incoming::Request { params: None, .. }));
-        assert!(matches!(parse(br#"{"method":"x","params":[]}"#), Incoming::Notification { params: Some(_), .. }));
+        assert!(matches!(
+            parse(br#"{"jsonrpc":"2.0","id":1,"method":"x"}"#),
+            Incoming::Request { params: None, .. }
+        ));
+        assert!(matches!(
+            parse(br#"{"method":"x","params":[]}"#),
+            Incoming::Notification { params: Some(_), .. }
+        ));
         for (body, ok) in [
             (r#"{"id":1,"result":null}"#, true),
             (r#"{"id":1}"#, true),

@@ -64,7 +64,8 @@ pub struct Range {
 /// Where the line's text ends, as a character index: before its line break.
 fn end_of_line(rope: &Rope, line: usize) -> usize {
     let start = rope.line_to_char(line);
-    let next = if line + 1 < rope.len_lines() { rope.line_to_char(line + 1) } else { return rope.len_chars() };
+    let next =
+        if line + 1 < rope.len_lines() { rope.line_to_char(line + 1) } else { return rope.len_chars() };
     let mut end = next;
     if end > start && rope.char(end - 1) == '\n' {
         end -= 1;

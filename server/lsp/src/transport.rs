@@ -38,9 +38,7 @@ tokio::task_local! {
 /// What a request was about when it was read.
 #[derive(Debug, Clone, Default)]
 pub struct Captured {
-    /// The document that the request names, as the client spells it.
-    pub uri: Option<String>,
-    /// That document, if it was open.
+    /// The document that the request names, if it is open.
     pub document: Option<Snapshot>,
 }
 
@@ -151,12 +149,17 @@ impl<S: LanguageServer> Transport<S> {
             match applied {
                 Ok(Ok(true)) => return,
                 Ok(Ok(false)) => {}
-                Ok(Err(error)) => return tracing::warn!(%method, %error, "a document's notification was not understood"),
-                Err(panic) => return tracing::error!(%method, panic = said(&*panic), "a document could not be changed"),
+                Ok(Err(error)) => {
+                    return tracing::warn!(%method, %error, "a document's notification was not understood");
+                }
+                Err(panic) => {
+                    return tracing::error!(%method, panic = said(&*panic), "a document could not be changed");
+                }
             }
         }
         let Ok(params) = value(params) else { return tracing::warn!(%method, "parameters are no JSON") };
-        let request = Request::build(method.into_owned()).params(params.unwrap_or_else(|| Value::Object(Default::default())));
+        let request = Request::build(method.into_owned())
+            .params(params.unwrap_or_else(|| Value::Object(Default::default())));
         let Some(handling) = self.call(request.finish()) else { return };
         let mut handling = Box::pin(AssertUnwindSafe(handling).catch_unwind());
         // In order, as far as they go without waiting.
@@ -171,7 +174,11 @@ impl<S: LanguageServer> Transport<S> {
         let fail = |error| self.outbox.send(&Response::from_error(id.clone(), error));
         match self.phase {
             Phase::Fresh if method != "initialize" => {
-                return fail(Error { code: ErrorCode::ServerError(-32002), message: "Server not initialized".into(), data: None });
+                return fail(Error {
+                    code: ErrorCode::ServerError(-32002),
+                    message: "Server not initialized".into(),
+                    data: None,
+                });
             }
             Phase::ShutDown => return fail(Error::invalid_request()),
             _ => {}
@@ -183,7 +190,9 @@ impl<S: LanguageServer> Transport<S> {
         if let Some(params) = params {
             request = request.params(params);
         }
-        let Some(handling) = self.call(request.finish()) else { return self.outbox.send(&Response::from_error(id, Error::internal_error())) };
+        let Some(handling) = self.call(request.finish()) else {
+            return self.outbox.send(&Response::from_error(id, Error::internal_error()));
+        };
         let answering = answer(handling, id, self.outbox.clone(), Arc::clone(&self.panicked));
         let answering = CAPTURED.scope(captured, answering);
         // What follows depends on these two, so they are done before anything else is read.
@@ -204,15 +213,17 @@ impl<S: LanguageServer> Transport<S> {
     /// Hands a message to the service. `None` when that panicked: parameters are read there.
     fn call(&mut self, request: Request) -> Option<<LspService<S> as Service<Request>>::Future> {
         let called = catch_unwind(AssertUnwindSafe(|| self.service.call(request)));
-        called.map_err(|panic| tracing::error!(panic = said(&*panic), "a message could not be dispatched")).ok()
+        called
+            .map_err(|panic| tracing::error!(panic = said(&*panic), "a message could not be dispatched"))
+            .ok()
     }
 
     fn capture(&self, params: &mut Value) -> Captured {
         let named = params.pointer("/textDocument/uri").or_else(|| params.pointer("/arguments/0/uri"));
         let uri = named.and_then(Value::as_str).map(str::to_owned);
         uri::repair_params(params);
-        let document = uri.as_deref().and_then(|uri| self.documents.get(uri));
-        Captured { uri, document }
+        let document = uri.as_deref().and_then(|uri| self.documents.capture(uri));
+        Captured { document }
     }
 
     fn forget_panicked(&mut self) {

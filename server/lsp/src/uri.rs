@@ -88,7 +88,9 @@ fn parse_for(uri: &str, windows: bool) -> Result<Place, UriError> {
         return Ok(Place::File(PathBuf::from(join(&format!("\\\\{host}\\"), &path, '\\'))));
     }
     match path.as_bytes() {
-        [b'/', drive, b':' | b'|', rest @ ..] if drive.is_ascii_alphabetic() && rest.first().is_none_or(|&b| b == b'/') => {
+        [b'/', drive, b':' | b'|', rest @ ..]
+            if drive.is_ascii_alphabetic() && rest.first().is_none_or(|&b| b == b'/') =>
+        {
             let drive = format!("{}:\\", drive.to_ascii_uppercase() as char);
             Ok(Place::File(PathBuf::from(join(&drive, &path[3..], '\\'))))
         }
@@ -181,7 +183,12 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_file_is_one_place() {
-        for uri in ["file:///c%3A/a%20b.ts", "file:///C:/a b.ts", "file:///c:/./x/../a%20b.ts", "FILE:///c|/a%20b.ts"] {
+        for uri in [
+            "file:///c%3A/a%20b.ts",
+            "file:///C:/a b.ts",
+            "file:///c:/./x/../a%20b.ts",
+            "FILE:///c|/a%20b.ts",
+        ] {
             let Ok(Place::File(path)) = parse_for(uri, true) else { panic!("{uri}") };
             assert_eq!(path, PathBuf::from(r"C:\a b.ts"), "{uri}");
         }
@@ -201,7 +208,18 @@ mod tests {
 
     #[test]
     fn what_is_no_local_file_is_declined() {
-        for uri in ["", "x", "git:/a", "http://x/a", "vscode-notebook-cell:/a", "untitled:", "file:a", "file://", "file:///a%00", "file:///a%FF"] {
+        for uri in [
+            "",
+            "x",
+            "git:/a",
+            "http://x/a",
+            "vscode-notebook-cell:/a",
+            "untitled:",
+            "file:a",
+            "file://",
+            "file:///a%00",
+            "file:///a%FF",
+        ] {
             assert!(parse_for(uri, false).is_err(), "{uri}");
         }
         assert_eq!(parse("untitled:Untitled-1"), Ok(Place::Untitled("untitled:Untitled-1".to_owned())));

@@ -17,8 +17,6 @@ pub struct Edit {
     pub replaced: ByteRange,
     /// How many came.
     pub inserted: usize,
-    /// The version that it led to, together with the other edits of the same message.
-    pub version: i64,
 }
 
 /// Where a span is now.
@@ -80,13 +78,6 @@ impl History {
         let Some(skip) = seq.checked_sub(self.forgotten) else { return Followed::Touched(None) };
         let edits = self.edits.iter().skip(usize::try_from(skip).unwrap_or(usize::MAX));
         follow(span, edits)
-    }
-
-    /// Where `span` of version `version` is now; `None` when that version was never seen or is forgotten.
-    pub fn follow_version(&self, span: ByteRange, version: i64) -> Option<Followed> {
-        let later = self.edits.iter().position(|edit| edit.version > version).unwrap_or(self.edits.len());
-        // Without an older edit at hand, nothing says that all the later ones are there.
-        (later > 0 || self.forgotten == 0).then(|| follow(span, self.edits.iter().skip(later)))
     }
 }
 

@@ -116,7 +116,10 @@ fn a_revision_that_was_never_handed_out_is_known_by_its_text() {
     let place = documents.get(URI).unwrap().place;
     let span = ByteRange::new(4, 7);
     let of = |text: &str| Revision::of_file(text);
-    assert_eq!(documents.follow(&place, span, &of("one two")).unwrap().0, Followed::Moved(ByteRange::new(6, 9)));
+    assert_eq!(
+        documents.follow(&place, span, &of("one two")).unwrap().0,
+        Followed::Moved(ByteRange::new(6, 9))
+    );
     assert_eq!(documents.follow(&place, span, &of("> one two")).unwrap().0, Followed::Moved(span));
     assert_eq!(documents.follow(&place, span, &of("else")).unwrap().0, Followed::Touched(None));
     // Opened again, the versions begin anew, and the old ones say nothing.
@@ -126,14 +129,14 @@ fn a_revision_that_was_never_handed_out_is_known_by_its_text() {
 }
 
 #[test]
-fn a_version_alone_can_be_followed() {
-    let documents = opened("one two");
-    documents.did_change(URI, 2, &[change(at(0, 0), at(0, 0), "> ")]);
-    documents.did_change(URI, 3, &[change(at(0, 0), at(0, 0), "> ")]);
-    let now = documents.get(URI).unwrap();
-    let span = ByteRange::new(4, 7);
-    assert_eq!(documents.follow_version(&now, span, 1), Some(Followed::Moved(ByteRange::new(8, 11))));
-    assert_eq!(documents.follow_version(&now, span, 2), Some(Followed::Moved(ByteRange::new(6, 9))));
+fn a_version_that_a_request_was_about_is_known_for_a_while() {
+    let documents = opened("one");
+    documents.capture(URI);
+    documents.did_change(URI, 2, &[whole("two")]);
+    documents.did_change(URI, 3, &[whole("three")]);
+    let now = documents.capture(URI).unwrap();
+    let text = |version| documents.at_version(&now, version).map(|snapshot| snapshot.text());
+    assert_eq!((text(1).as_deref(), text(2), text(3).as_deref()), (Some("one"), None, Some("three")));
 }
 
 #[test]
@@ -148,7 +151,6 @@ fn more_edits_than_are_kept_lose_the_old_revisions_only() {
     let span = ByteRange::new(0, 1);
     assert_eq!(documents.follow(&now.place, span, &old).unwrap().0, Followed::Touched(None));
     assert_eq!(documents.follow(&now.place, span, &new).unwrap().0, Followed::Moved(span));
-    assert_eq!(documents.follow_version(&now, span, 1), None);
 }
 
 #[test]
@@ -173,7 +175,8 @@ fn a_file_behind_a_link_is_found() {
 }
 
 fn pieces() -> impl Strategy<Value = String> {
-    let piece = prop_oneof![Just("\r\n"), Just("\n"), Just("\r"), Just("😀"), Just("é"), Just("ab"), Just("c")];
+    let piece =
+        prop_oneof![Just("\r\n"), Just("\n"), Just("\r"), Just("😀"), Just("é"), Just("ab"), Just("c")];
     proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }
 

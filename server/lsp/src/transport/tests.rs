@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::io::{AsyncWriteExt, DuplexStream};
-use tower_lsp::ls_types::{CodeActionParams, CodeActionResponse, ExecuteCommandParams, InitializeParams, InitializeResult};
+use tower_lsp::ls_types::{
+    CodeActionParams, CodeActionResponse, ExecuteCommandParams, InitializeParams, InitializeResult,
+};
 
 use super::*;
 
@@ -20,7 +22,10 @@ impl LanguageServer for Odd {
         Ok(())
     }
 
-    async fn execute_command(&self, params: ExecuteCommandParams) -> tower_lsp::jsonrpc::Result<Option<Value>> {
+    async fn execute_command(
+        &self,
+        params: ExecuteCommandParams,
+    ) -> tower_lsp::jsonrpc::Result<Option<Value>> {
         match params.command.as_str() {
             "panic" => panic!("on purpose"),
             "wait" => self.held.notified().await,
@@ -28,10 +33,15 @@ impl LanguageServer for Odd {
             _ => {}
         }
         let document = captured().document;
-        Ok(Some(json!({ "text": document.as_ref().map(Snapshot::text), "version": document.map(|d| d.version) })))
+        Ok(Some(
+            json!({ "text": document.as_ref().map(Snapshot::text), "version": document.map(|d| d.version) }),
+        ))
     }
 
-    async fn code_action(&self, _: CodeActionParams) -> tower_lsp::jsonrpc::Result<Option<CodeActionResponse>> {
+    async fn code_action(
+        &self,
+        _: CodeActionParams,
+    ) -> tower_lsp::jsonrpc::Result<Option<CodeActionResponse>> {
         Ok(None)
     }
 }
@@ -91,7 +101,8 @@ impl Client {
 
     async fn command(&mut self, id: i64, name: &str) {
         let arguments = json!([{ "uri": "file:///w/a.ts" }]);
-        self.request(id, "workspace/executeCommand", json!({ "command": name, "arguments": arguments })).await;
+        self.request(id, "workspace/executeCommand", json!({ "command": name, "arguments": arguments }))
+            .await;
     }
 
     async fn next(&mut self) -> Value {
@@ -132,7 +143,12 @@ async fn what_cannot_be_read_is_answered_and_survived() {
 #[tokio::test]
 async fn requests_have_their_time() {
     let mut client = Client::fresh();
-    client.notify("textDocument/didOpen", json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 1, "text": "" } })).await;
+    client
+        .notify(
+            "textDocument/didOpen",
+            json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 1, "text": "" } }),
+        )
+        .await;
     assert_eq!(client.ask(1, "workspace/executeCommand", json!({})).await["error"]["code"], -32002);
     assert_eq!(client.ask(2, "no/such", json!({})).await["error"]["code"], -32002);
     assert!(client.documents.get("file:///w/a.ts").is_none(), "nothing is open before the handshake");
@@ -189,7 +205,12 @@ async fn busy_requests_block_neither_others_nor_their_own_cancelling() {
 #[tokio::test]
 async fn a_request_sees_the_document_as_it_was_when_it_was_read() {
     let mut client = Client::ready().await;
-    client.notify("textDocument/didOpen", json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 1, "text": "one" } })).await;
+    client
+        .notify(
+            "textDocument/didOpen",
+            json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 1, "text": "one" } }),
+        )
+        .await;
     client.command(1, "wait").await;
     client
         .notify("textDocument/didChange", json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 2 }, "contentChanges": [{ "text": "two" }] }))
@@ -208,8 +229,18 @@ async fn a_request_sees_the_document_as_it_was_when_it_was_read() {
 #[tokio::test]
 async fn notifications_that_make_no_sense_change_nothing() {
     let mut client = Client::ready().await;
-    client.notify("textDocument/didOpen", json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 1, "text": "one" } })).await;
-    for params in [json!({}), json!([]), json!({ "textDocument": { "uri": "file:///w/a.ts" }, "contentChanges": 1 }), json!({ "textDocument": { "uri": "nothing" }, "contentChanges": [] })] {
+    client
+        .notify(
+            "textDocument/didOpen",
+            json!({ "textDocument": { "uri": "file:///w/a.ts", "version": 1, "text": "one" } }),
+        )
+        .await;
+    for params in [
+        json!({}),
+        json!([]),
+        json!({ "textDocument": { "uri": "file:///w/a.ts" }, "contentChanges": 1 }),
+        json!({ "textDocument": { "uri": "nothing" }, "contentChanges": [] }),
+    ] {
         client.notify("textDocument/didChange", params).await;
     }
     client.command(1, "now").await;

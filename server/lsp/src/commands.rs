@@ -1,0 +1,103 @@
+//! The commands of `workspace/executeCommand`, one file each.
+//!
+//! Laws: each takes one object and answers at once; what takes time runs as a run, and what the client must do follows as
+//! requests of that run. PROTOCOL.md lists them; a test compares.
+
+mod answer;
+mod ask;
+mod cancel;
+mod confirm;
+mod decline;
+mod resume;
+mod undo;
+
+use assist_base::RunId;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::Error;
+
+use crate::failure;
+use crate::transport::Captured;
+use crate::workspaces::{Desk, Workspaces};
+
+/// Begins a run.
+pub const ASK: &str = "assist.ask";
+/// Answers a waiting run with yes.
+pub const CONFIRM: &str = "assist.confirm";
+/// Answers a waiting run in words.
+pub const ANSWER: &str = "assist.answer";
+/// Answers a waiting run with no.
+pub const DECLINE: &str = "assist.decline";
+/// Stops a run.
+pub const CANCEL: &str = "assist.cancel";
+/// Goes on with a paused run.
+pub const RESUME: &str = "assist.resume";
+/// Takes a run's changes back.
+pub const UNDO: &str = "assist.undo";
+
+/// Every command.
+pub const NAMES: [&str; 7] = [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, RESUME, UNDO];
+
+/// Does a command.
+pub async fn execute(
+    workspaces: &Workspaces,
+    captured: Captured,
+    name: &str,
+    arguments: Vec<Value>,
+) -> Result<Value, Error> {
+    let mut arguments = arguments.into_iter();
+    let argument = arguments.next().filter(|argument| !argument.is_null()).unwrap_or_else(|| json!({}));
+    if arguments.next().is_some() {
+        return Err(failure::arguments(format!("`{name}` takes one object")));
+    }
+    match name {
+        ASK => ask::execute(workspaces, captured, read(name, argument)?).await,
+        CONFIRM => confirm::execute(workspaces, read(name, argument)?).await,
+        ANSWER => answer::execute(workspaces, read(name, argument)?).await,
+        DECLINE => decline::execute(workspaces, read(name, argument)?).await,
+        CANCEL => cancel::execute(workspaces, read(name, argument)?).await,
+        RESUME => resume::execute(workspaces, read(name, argument)?).await,
+        UNDO => undo::execute(workspaces, read(name, argument)?).await,
+        _ => Err(failure::arguments(format!("there is no command `{name}`"))),
+    }
+}
+
+fn read<T: DeserializeOwned>(name: &str, argument: Value) -> Result<T, Error> {
+    // An empty table of Lua arrives as an empty list.
+    let argument = if argument.as_array().is_some_and(Vec::is_empty) { json!({}) } else { argument };
+    serde_json::from_value(argument).map_err(|error| failure::arguments(format!("`{name}`: {error}")))
+}
+
+/// The argument of the commands that take a run, or mean the newest it fits.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Run {
+    #[serde(default)]
+    run_id: Option<String>,
+}
+
+impl Run {
+    /// The run that is meant.
+    async fn find(
+        self,
+        workspaces: &Workspaces,
+        fits: impl Fn(&Desk, &assist_agents::store::Session) -> bool,
+    ) -> Result<(Desk, RunId), Error> {
+        match self.run_id {
+            Some(text) => named(workspaces, &text).await,
+            None => workspaces.newest(fits).await.map_err(|error| failure::of_engine(&error)),
+        }
+    }
+}
+
+/// The run of that id.
+async fn named(workspaces: &Workspaces, text: &str) -> Result<(Desk, RunId), Error> {
+    let run: RunId = text.parse().map_err(|_| failure::not_found(format!("`{text}`")))?;
+    let desk = workspaces.of_run(run).await.map_err(|error| failure::of_engine(&error))?;
+    Ok((desk, run))
+}
+
+fn ok(result: Result<(), assist_agents::EngineError>) -> Result<Value, Error> {
+    result.map(|()| json!({ "ok": true })).map_err(|error| failure::of_engine(&error))
+}

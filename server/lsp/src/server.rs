@@ -1,0 +1,142 @@
+//! The protocol's methods: thin, each handing to the module that does it.
+
+use std::sync::Arc;
+
+use assist_agents::Severity;
+use serde_json::Value;
+use tower_lsp::LanguageServer;
+use tower_lsp::jsonrpc::Result;
+use tower_lsp::ls_types::{
+    CodeActionParams, CodeActionResponse, DidChangeConfigurationParams, DidChangeWorkspaceFoldersParams,
+    ExecuteCommandParams, InitializeParams, InitializeResult, InitializedParams,
+    WorkDoneProgressCancelParams,
+};
+
+use crate::handshake::Handshake;
+use crate::link::Link;
+use crate::transport::captured;
+use crate::uri::{self, Place};
+use crate::workspaces::Workspaces;
+use crate::{code_actions, commands, ext, options};
+
+/// The server of one connection.
+pub struct Server {
+    /// The connection.
+    pub link: Arc<Link>,
+    /// Its workspaces.
+    pub workspaces: Arc<Workspaces>,
+    /// The program's version.
+    pub version: String,
+}
+
+impl Server {
+    /// Takes over the editor's settings, and says which of them make no sense.
+    fn configure(&self, settings: Option<&Value>) {
+        let options = options::read(settings);
+        for problem in &options.problems {
+            self.link.say(Severity::Warning, problem);
+        }
+        let let_go = self.workspaces.set_options(options);
+        if !let_go.is_empty() {
+            tokio::spawn(async move {
+                for desk in let_go {
+                    desk.engine.shutdown().await;
+                }
+            });
+        }
+    }
+
+    /// `assist/status`
+    pub async fn status(&self) -> Result<Value> {
+        ext::status(&self.workspaces, &self.version).await
+    }
+
+    /// `assist/sessions`
+    pub async fn sessions(&self, params: Value) -> Result<Value> {
+        ext::sessions(&self.workspaces, &params).await
+    }
+
+    /// `assist/events`
+    pub async fn events(&self, params: Value) -> Result<Value> {
+        ext::events(&self.workspaces, &params).await
+    }
+
+    /// `window/workDoneProgress/cancel`, which the library leaves out.
+    pub async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
+        let token = serde_json::to_value(&params.token).unwrap_or_default();
+        let Some(run) = self.link.runs.by_token(&token) else { return };
+        let workspaces = Arc::clone(&self.workspaces);
+        tokio::spawn(async move {
+            let cancelled = async { workspaces.of_run(run).await?.engine.cancel(run).await };
+            if let Err(error) = cancelled.await {
+                tracing::info!(%run, %error, "a run could not be cancelled");
+            }
+        });
+    }
+}
+
+impl LanguageServer for Server {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        let handshake = Handshake::read(&params);
+        tracing::info!(
+            client = handshake.client,
+            rich = handshake.rich,
+            encoding = handshake.encoding.as_str(),
+            "connected"
+        );
+        self.workspaces.set_folders(|folders| folders.clone_from(&handshake.folders));
+        let answer = handshake.answer(&self.version);
+        self.link.shake_hands(handshake);
+        Ok(answer)
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        self.configure(self.link.handshake().options.clone().as_ref());
+        // Recovers what a crash left, and says so, before anyone asks for anything.
+        let workspaces = Arc::clone(&self.workspaces);
+        tokio::spawn(async move { workspaces.open_folders().await });
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.workspaces.shutdown().await;
+        Ok(())
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        // Clients without settings of ours send null, or everybody else's.
+        if let Some(settings) = params.settings.get("assist") {
+            self.configure(Some(settings));
+        }
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        let path = |uri: &str| match uri::parse(uri) {
+            Ok(Place::File(path)) => Some(path),
+            _ => None,
+        };
+        let added: Vec<_> =
+            params.event.added.iter().filter_map(|folder| path(folder.uri.as_str())).collect();
+        let removed: Vec<_> =
+            params.event.removed.iter().filter_map(|folder| path(folder.uri.as_str())).collect();
+        self.workspaces.set_folders(|folders| {
+            folders.retain(|folder| !removed.contains(folder));
+            for folder in added {
+                if !folders.contains(&folder) {
+                    folders.push(folder);
+                }
+            }
+        });
+        let workspaces = Arc::clone(&self.workspaces);
+        tokio::spawn(async move { workspaces.open_folders().await });
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        let literals = self.link.handshake().code_actions;
+        Ok(Some(code_actions::list(&params, &captured(), self.link.runs.waiting(), literals)))
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        let ExecuteCommandParams { command, arguments, .. } = params;
+        commands::execute(&self.workspaces, captured(), &command, arguments).await.map(Some)
+    }
+}

@@ -1,0 +1,246 @@
+//! The workspaces of one editor: one engine for each root, opened when it is first needed and kept.
+//!
+//! Laws: a root is opened once, however many ask for it at once; one that could not be opened is tried again by the next who
+//! asks. What a workspace has to say at its start (recovered files, paused runs) is said once. Trust is decided at opening:
+//! when the editor's trust changes, the engines are let go, their runs paused, and opened anew.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use assist_agents::runtime::{Trust, workspace_root};
+use assist_agents::store::{ListFilter, Session};
+use assist_agents::{Engine, EngineError, Host, Severity, Wiring};
+use assist_base::{Clock, DocPath, RunId, RunState};
+use tokio::sync::OnceCell;
+
+use crate::documents::Documents;
+use crate::host::EditorHost;
+use crate::link::Link;
+use crate::options::EditorOptions;
+use crate::uri::{self, Place};
+
+/// How many of a workspace's newest runs are looked through for one that fits.
+const NEWEST: usize = 100;
+
+/// One open workspace.
+#[derive(Clone)]
+pub struct Desk {
+    /// Its engine.
+    pub engine: Arc<Engine>,
+    /// The host of its runs.
+    pub host: Arc<dyn Host>,
+}
+
+/// All of one editor's.
+pub struct Workspaces {
+    link: Arc<Link>,
+    wiring: Arc<dyn Wiring>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    folders: Vec<PathBuf>,
+    options: EditorOptions,
+    open: BTreeMap<PathBuf, Arc<OnceCell<Desk>>>,
+}
+
+impl Workspaces {
+    /// None open yet.
+    pub fn new(link: Arc<Link>, wiring: Arc<dyn Wiring>, clock: Arc<dyn Clock>) -> Self {
+        Self { link, wiring, clock, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The open documents.
+    pub fn documents(&self) -> Arc<Documents> {
+        Arc::clone(&self.link.documents)
+    }
+
+    /// The client's folders, from now on.
+    pub fn set_folders(&self, change: impl FnOnce(&mut Vec<PathBuf>)) {
+        change(&mut self.lock().folders);
+    }
+
+    /// The editor's settings, from now on. Returns the engines that must be let go.
+    pub fn set_options(&self, options: EditorOptions) -> Vec<Desk> {
+        let mut state = self.lock();
+        let trust_changed = state.options.trusted != options.trusted;
+        state.options = options;
+        if trust_changed {
+            return std::mem::take(&mut state.open)
+                .into_values()
+                .filter_map(|cell| cell.get().cloned())
+                .collect();
+        }
+        for desk in state.open.values().filter_map(|cell| cell.get()) {
+            desk.engine.set_editor_options(state.options.options.clone());
+        }
+        Vec::new()
+    }
+
+    /// The workspaces that are open now.
+    pub fn open(&self) -> Vec<Desk> {
+        self.lock().open.values().filter_map(|cell| cell.get().cloned()).collect()
+    }
+
+    /// Opens the workspaces of the client's folders, without waiting for any model.
+    pub async fn open_folders(&self) -> Vec<Desk> {
+        let folders = self.lock().folders.clone();
+        let mut desks = Vec::new();
+        for folder in folders {
+            match self.of_folder(Some(folder)).await {
+                Ok(desk) => desks.push(desk),
+                Err(error) => tracing::warn!(%error, "a folder's workspace could not be opened"),
+            }
+        }
+        desks
+    }
+
+    /// The workspace of what no document names: that of the client's first folder.
+    ///
+    /// # Errors
+    /// As opening it.
+    pub async fn first(&self) -> Result<Desk, EngineError> {
+        let folder = self.lock().folders.first().cloned();
+        self.of_folder(folder).await
+    }
+
+    /// The workspace that a document belongs to, and its name there.
+    ///
+    /// # Errors
+    /// [`EngineError::BadDocument`] for what is no document of a workspace, and as opening it.
+    pub async fn of_uri(&self, uri: &str) -> Result<(Desk, DocPath), EngineError> {
+        let bad = |error: &dyn std::fmt::Display| EngineError::BadDocument(error.to_string());
+        match uri::parse(uri).map_err(|error| bad(&error))? {
+            Place::Untitled(uri) => {
+                let path = DocPath::untitled(&uri).map_err(|error| bad(&error))?;
+                Ok((self.first().await?, path))
+            }
+            Place::File(file) => {
+                let folder = self.folder_of(&file);
+                let asked = file.clone();
+                let root = blocking(move || Ok(workspace_root(folder.as_deref(), Some(&asked)))).await?;
+                let desk = self.at(root).await?;
+                let engine = Arc::clone(&desk.engine);
+                let path = blocking(move || Ok(engine.workspace().doc_path(&file)?)).await?;
+                Ok((desk, path))
+            }
+        }
+    }
+
+    /// The innermost of the client's folders that a file lies in.
+    fn folder_of(&self, file: &Path) -> Option<PathBuf> {
+        let state = self.lock();
+        let around = state.folders.iter().filter(|folder| file.starts_with(folder));
+        around.max_by_key(|folder| folder.components().count()).cloned()
+    }
+
+    async fn of_folder(&self, folder: Option<PathBuf>) -> Result<Desk, EngineError> {
+        let root = blocking(move || Ok(workspace_root(folder.as_deref(), None))).await?;
+        self.at(root).await
+    }
+
+    async fn at(&self, root: PathBuf) -> Result<Desk, EngineError> {
+        let (cell, options) = {
+            let mut state = self.lock();
+            let cell = Arc::clone(state.open.entry(root.clone()).or_default());
+            (cell, state.options.clone())
+        };
+        let mut fresh = false;
+        let desk = cell
+            .get_or_try_init(|| async {
+                fresh = true;
+                let trust = if options.trusted { Trust::Trusted } else { Trust::Untrusted };
+                let client = self.link.handshake().client.clone();
+                let (wiring, clock) = (Arc::clone(&self.wiring), Arc::clone(&self.clock));
+                let engine = Engine::open(&root, trust, wiring, clock, &client).await?;
+                engine.set_editor_options(options.options.clone());
+                let host = Arc::new(EditorHost::new(Arc::clone(&self.link), Arc::clone(&engine)));
+                Ok::<_, EngineError>(Desk { engine, host })
+            })
+            .await?
+            .clone();
+        if fresh {
+            self.greet(&desk).await;
+        }
+        Ok(desk)
+    }
+
+    /// Says what a workspace has to say at its start, and notes the runs that rest there.
+    async fn greet(&self, desk: &Desk) {
+        for notice in desk.engine.notices() {
+            self.link.say(Severity::Warning, notice);
+        }
+        let paused = ListFilter { limit: NEWEST, state: Some(RunState::Paused) };
+        match desk.engine.store().sessions().list(paused).await {
+            Ok(paused) => {
+                paused.iter().rev().for_each(|session| self.link.runs.stands(session.id, session.status))
+            }
+            Err(error) => tracing::warn!(%error, "the paused runs could not be listed"),
+        }
+    }
+
+    /// The workspace that a run belongs to.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub async fn of_run(&self, run: RunId) -> Result<Desk, EngineError> {
+        let find = async |desks: Vec<Desk>| {
+            for desk in desks {
+                if desk.engine.session(run).await.is_ok() {
+                    return Some(desk);
+                }
+            }
+            None
+        };
+        if let Some(desk) = find(self.open()).await {
+            return Ok(desk);
+        }
+        find(self.open_folders().await).await.ok_or_else(|| EngineError::NotFound(run.short()))
+    }
+
+    /// The newest run that fits, in any of the open workspaces.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when none fits, [`EngineError::Store`].
+    pub async fn newest(&self, fits: impl Fn(&Desk, &Session) -> bool) -> Result<(Desk, RunId), EngineError> {
+        let mut newest: Option<(Desk, Session)> = None;
+        for desk in self.open() {
+            let filter = ListFilter { limit: NEWEST, state: None };
+            for session in desk.engine.store().sessions().list(filter).await? {
+                if fits(&desk, &session)
+                    && newest.as_ref().is_none_or(|(_, best)| session.created_at > best.created_at)
+                {
+                    newest = Some((desk.clone(), session));
+                }
+            }
+        }
+        let (desk, session) = newest.ok_or_else(|| EngineError::NotFound("that fits".to_owned()))?;
+        Ok((desk, session.id))
+    }
+
+    /// Lets all workspaces go: their runs are paused. Takes at most a second.
+    pub async fn shutdown(&self) {
+        let open = std::mem::take(&mut self.lock().open);
+        let desks: Vec<_> = open.into_values().filter_map(|cell| cell.get().cloned()).collect();
+        futures::future::join_all(desks.iter().map(|desk| desk.engine.shutdown())).await;
+    }
+}
+
+/// Does `work` where blocking is allowed.
+pub async fn blocking<T, F>(work: F) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, EngineError> + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(EngineError::BadDocument(format!("Assist failed inside: {error}"))),
+    }
+}

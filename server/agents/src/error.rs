@@ -111,7 +111,9 @@ impl From<GatewayError> for EngineError {
     fn from(error: GatewayError) -> Self {
         match error {
             GatewayError::NoProvider => {
-                EngineError::NoProvider { message: "No model is set up.".to_owned(), fix: error.to_string() }
+                let message = error.to_string();
+                let fix = message.split_once(": ").map_or_else(|| message.clone(), |(_, fix)| fix.to_owned());
+                EngineError::NoProvider { message, fix }
             }
             other => EngineError::Config(ConfigError {
                 message: other.to_string(),

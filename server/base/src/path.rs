@@ -42,9 +42,7 @@ impl DocPath {
             return Err(PathError::Control);
         }
         let path = path.replace('\\', "/");
-        let bytes = path.as_bytes();
-        let drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
-        if path.starts_with('/') || drive || path.contains("://") || path.starts_with(UNTITLED) {
+        if path.starts_with('/') || path.contains("://") {
             return Err(PathError::NotRelative(path));
         }
         let mut parts: Vec<&str> = Vec::new();
@@ -59,7 +57,14 @@ impl DocPath {
                 part => parts.push(part),
             }
         }
-        if parts.is_empty() { Err(PathError::Empty) } else { Ok(Self(parts.join("/"))) }
+        // Looked at only now: `a/../C:/x` begins with a drive as well.
+        let Some(first) = parts.first() else { return Err(PathError::Empty) };
+        let bytes = first.as_bytes();
+        let drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
+        if drive || first.starts_with(UNTITLED) {
+            return Err(PathError::NotRelative(path));
+        }
+        Ok(Self(parts.join("/")))
     }
 
     /// An unsaved document, by its `untitled:` URI.

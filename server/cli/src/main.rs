@@ -1,2 +1,53 @@
-//! The `assist` command line.
-fn main() {}
+//! The `assist` command line: reads arguments and configuration, wires the crates together, and renders runs as text or
+//! JSON. What a command does is in its file under `commands/`.
+
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod host;
+mod keys;
+mod logging;
+mod render;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Exit, Stop};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Stop::failed(format!("Assist could not start: {error}")).report().into(),
+    };
+    let exit = match runtime.block_on(run(cli)) {
+        Ok(exit) => exit,
+        Err(stop) => stop.report(),
+    };
+    // A thread that waits for the terminal must not keep the process.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn run(cli: Cli) -> Result<Exit, Stop> {
+    let Cli { global, command } = cli;
+    if let Command::Lsp { .. } = command {
+        return commands::lsp::run(global).await;
+    }
+    let _logging = logging::to_stderr(global.verbose);
+    match command {
+        Command::Lsp { .. } => Ok(Exit::Usage),
+        Command::Ask(ask) => commands::ask::run(global, ask).await,
+        Command::Verify(verify) => commands::verify::run(&verify),
+        Command::Sessions { limit, json } => commands::sessions::run(global, limit, json).await,
+        Command::Logs { run, from, json } => commands::logs::run(global, &run, from, json).await,
+        Command::Undo { run } => commands::undo::run(global, run.as_deref()).await,
+        Command::Resume { run, yes, json } => commands::resume::run(global, &run, yes, json).await,
+        Command::Auth { action } => commands::auth::run(&global, action).await,
+        Command::Doctor { json } => commands::doctor::run(global, json).await,
+        Command::Demo { output } => commands::demo::run(output).await,
+    }
+}

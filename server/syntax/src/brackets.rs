@@ -103,6 +103,18 @@ pub(crate) struct Brackets {
     line: usize,
 }
 
+/// Bytes that neither open, close, quote nor comment in any language: letters, digits, and what joins them.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let at = byte as u8;
+        table[byte] = at.is_ascii_alphanumeric() || matches!(at, b' ' | b'_' | b'.' | b',' | b':' | b'=' | b';' | b'-' | b'>' | b'<') || at >= 0x80;
+        byte += 1;
+    }
+    table
+};
+
 /// More levels than any code has; what lies deeper is not counted, so that hostile text cannot fill memory.
 const MAX_OPEN: usize = 10_000;
 
@@ -155,12 +167,49 @@ impl Brackets {
         if self.family == Family::Markup {
             return;
         }
-        for byte in text.bytes() {
+        let mut bytes = text.as_bytes();
+        while let Some(&byte) = bytes.first() {
+            let plain = self.plain_run(bytes);
+            if plain > 0 {
+                bytes = &bytes[plain..];
+                continue;
+            }
             self.step(byte);
             self.previous = byte;
-            if byte == b'\n' {
-                self.line += 1;
+            self.line += usize::from(byte == b'\n');
+            bytes = &bytes[1..];
+        }
+    }
+
+    /// Passes over bytes that mean nothing here, and says how many: most of all code.
+    fn plain_run(&mut self, bytes: &[u8]) -> usize {
+        match self.mode {
+            Mode::Code if !self.in_template && self.previous != b'/' && self.family != Family::Rust => {
+                let run = bytes.iter().take_while(|&&byte| PLAIN[byte as usize]).count();
+                if let Some(last) = bytes[..run].iter().rfind(|&&byte| byte != b' ') {
+                    self.significant = *last;
+                }
+                if let Some(last) = bytes[..run].last() {
+                    self.previous = *last;
+                }
+                run
             }
+            Mode::LineComment => {
+                let run = bytes.iter().take_while(|&&byte| byte != b'\n').count();
+                if let Some(last) = bytes[..run].last() {
+                    self.previous = *last;
+                }
+                run
+            }
+            Mode::Quote { by, empty: false, .. } if !self.escaped => {
+                let run =
+                    bytes.iter().take_while(|&&byte| byte != by && byte != b'\\' && byte != b'\n').count();
+                if let Some(last) = bytes[..run].last() {
+                    self.previous = *last;
+                }
+                run
+            }
+            _ => 0,
         }
     }
 

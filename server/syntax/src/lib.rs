@@ -23,7 +23,7 @@ mod tree;
 
 pub use brackets::{Open, OpenKind};
 pub use diff::unified;
-pub use gate::{Candidate, Judgement, Reason, Verdict, judge};
+pub use gate::{Candidate, Judgement, Reason, Verdict, faults, judge};
 pub use languages::Language;
 pub use merge::{How, PlaceError, Placement, Target, imports, place};
 pub use merge3::{Conflict, merge3};

@@ -97,21 +97,47 @@ fn unexpected(node: Node<'_>, text: &str, language: Language) -> String {
     format!("`{short}{dots}` is not valid {} here", language.name())
 }
 
-/// How deep the tree goes, or `limit` as soon as it is known to be at least that.
-pub(crate) fn depth(tree: &Tree, limit: u32) -> u32 {
+/// An upper bound of how deep the tree goes: exact above `enough`, and at most `enough` where it goes no deeper.
+///
+/// A node with few descendants cannot be deep, so most of a usual tree is never looked at.
+pub(crate) fn depth(tree: &Tree, enough: usize) -> usize {
     let mut cursor = tree.walk();
+    // Counted here: the cursor counts its way up anew each time it is asked.
+    let mut depth = 1_usize;
     let mut deepest = 0;
     loop {
-        deepest = deepest.max(cursor.depth());
-        if deepest >= limit {
-            return limit;
+        let below = cursor.node().descendant_count();
+        if depth + below > enough {
+            deepest = deepest.max(depth);
+            if cursor.goto_first_child() {
+                depth += 1;
+                continue;
+            }
+        } else {
+            deepest = deepest.max(depth + below);
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return deepest;
+            }
+            depth = depth.saturating_sub(1);
+        }
+    }
+}
+
+/// The first node, outer before inner, that is as asked.
+pub(crate) fn find<'t>(tree: &'t Tree, wanted: impl Fn(Node<'t>) -> bool) -> Option<Node<'t>> {
+    let mut cursor = tree.walk();
+    loop {
+        if wanted(cursor.node()) {
+            return Some(cursor.node());
         }
         if cursor.goto_first_child() {
             continue;
         }
         while !cursor.goto_next_sibling() {
             if !cursor.goto_parent() {
-                return deepest;
+                return None;
             }
         }
     }

@@ -100,7 +100,7 @@ impl Applier {
                 Planned::Touched(range) => return Ok(Applied::Touched(range)),
             };
             let verdict = plan.judgement.verdict;
-            let reasons: Vec<_> = plan.judgement.reasons.iter().map(words).collect();
+            let reasons: Vec<_> = plan.judgement.reasons.iter().map(ToString::to_string).collect();
             match verdict {
                 Verdict::Whole | Verdict::Unverified => {}
                 verdict => {
@@ -212,7 +212,7 @@ impl Applier {
         };
         let mut detail = String::new();
         for reason in &plan.judgement.reasons {
-            detail.push_str(&format!("- {}\n", words(reason)));
+            detail.push_str(&format!("- {}\n", reason));
         }
         let diff = assist_syntax::unified(plan.path.as_str(), before, &plan.placement.after);
         detail.push_str(&format!("\n```diff\n{diff}```\n"));
@@ -261,9 +261,8 @@ impl Applier {
         self.last.insert(plan.path.clone(), name.to_owned());
         let row = serde_json::to_value(done).unwrap_or_default();
         run.store().checkpoints().add(run.id, COMPONENT, Some(name), row, run.clock().now()).await?;
-        let data = json!({
-            "component": name, "path": plan.path, "lines": plan.judgement.lines, "changeSet": set.id,
-        });
+        let lines = lines_of(&plan.placement);
+        let data = json!({ "component": name, "path": plan.path, "lines": lines, "changeSet": set.id });
         run.emit(EventKind::ComponentApplied, data).await?;
         Ok(())
     }
@@ -282,12 +281,13 @@ impl Applier {
     }
 }
 
-/// A reason with its line.
-fn words(reason: &assist_syntax::Reason) -> String {
-    match reason.line {
-        Some(line) => format!("line {line}: {}", reason.message),
-        None => reason.message.clone(),
-    }
+/// The first and last line of the file that the component now takes up, from 1.
+fn lines_of(placement: &Placement) -> (usize, usize) {
+    let line_at = |offset: usize| 1 + placement.after[..offset].matches('\n').count();
+    let ByteRange { start, end } = placement.inserted;
+    let first = line_at(start);
+    let ends_line = placement.after[start..end].ends_with('\n');
+    (first, line_at(end).saturating_sub(usize::from(ends_line)).max(first))
 }
 
 fn change_set(run: &Run, name: &str, plan: &Plan) -> ChangeSet {

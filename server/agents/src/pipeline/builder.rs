@@ -58,6 +58,8 @@ pub(crate) struct Builder<'r> {
     failures: Vec<Failure>,
     /// The component that is being received, for messages.
     current: Option<String>,
+    /// How many of its lines progress was last told of.
+    told_lines: usize,
 }
 
 impl<'r> Builder<'r> {
@@ -81,6 +83,7 @@ impl<'r> Builder<'r> {
             last_flush: run.clock().elapsed(),
             failures: Vec::new(),
             current: None,
+            told_lines: 0,
         }
     }
 
@@ -253,15 +256,17 @@ impl<'r> Builder<'r> {
                         let data = json!({ "agent": "builder", "component": header.name });
                         self.run.emit(EventKind::AgentStarted, data).await?;
                         self.current = Some(header.name);
+                        self.told_lines = 0;
                     }
                 }
                 Scanned::Code { lines, .. } => {
                     if lines > 0
-                        && lines % PROGRESS_LINES == 0
+                        && lines >= self.told_lines + PROGRESS_LINES
                         && *position >= self.draft.handled
                         && let Some(name) = &self.current
                     {
                         self.run.say(format!("Writing {name}: {lines} lines")).await?;
+                        self.told_lines = lines;
                     }
                 }
                 Scanned::Component(component) => {
@@ -354,7 +359,9 @@ impl<'r> Builder<'r> {
 
     /// The usage of a call, as an event.
     pub(crate) async fn account(&self, done: &Completion) -> Result<(), Break> {
+        let model = self.run.gateway.model_for(Tier::B).ok();
         let data = json!({
+            "model": model.map(|model| format!("{}/{}", model.provider, model.model)),
             "inputTokens": done.usage.input,
             "outputTokens": done.usage.output,
             "cachedTokens": done.usage.cache_read,

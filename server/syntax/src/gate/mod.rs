@@ -13,6 +13,8 @@ mod checks;
 pub(crate) use checks::is_prose_line;
 mod syntax;
 
+use assist_base::DocPath;
+
 use crate::languages::Language;
 use crate::merge::{How, Placement};
 use crate::outline;
@@ -79,6 +81,15 @@ pub struct Reason {
     pub line: Option<usize>,
 }
 
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "line {line}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
 /// A verdict and what led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
@@ -95,6 +106,14 @@ pub fn judge(candidate: &Candidate<'_>) -> Judgement {
     let component = candidate.component;
     let (verdict, reasons) = decide(candidate);
     Judgement { verdict, reasons, lines: (component.first_line, component.last_line) }
+}
+
+/// What is wrong with a whole file, as the gate sees it: nothing for a file that is valid.
+pub fn faults(path: &DocPath, text: &str) -> Vec<Reason> {
+    match Language::of_path(path) {
+        Some(language) => syntax::faults(language, text, path.as_str().ends_with(".d.ts")),
+        None => Vec::new(),
+    }
 }
 
 type Decision = (Verdict, Vec<Reason>);

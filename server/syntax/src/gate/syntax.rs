@@ -20,10 +20,22 @@ struct Parsed {
 }
 
 fn parse(language: Language, text: &str, candidate: &Candidate<'_>) -> Parsed {
+    let declarations = candidate.component.header.path.as_deref().is_some_and(|path| path.ends_with(".d.ts"));
+    parse_file(language, text, declarations)
+}
+
+/// What the deciding parser has against a whole file. `declarations`: it is a `.d.ts`.
+pub(super) fn faults(language: Language, text: &str, declarations: bool) -> Vec<Reason> {
+    let parsed = parse_file(language, text, declarations);
+    if parsed.unread {
+        return reason("No parser could read it.", None);
+    }
+    parsed.faults.iter().map(|fault| in_code(fault, text)).collect()
+}
+
+fn parse_file(language: Language, text: &str, declarations: bool) -> Parsed {
     let tree = tree::parse(language, text);
     if language.is_ecma() {
-        let declarations =
-            candidate.component.header.path.as_deref().is_some_and(|path| path.ends_with(".d.ts"));
         let reading = ecma::read(language, text, declarations, tree.as_ref());
         let faults = reading.faults.clone();
         return Parsed { tree, faults, unread: reading.too_deep, reading: Some(reading) };
@@ -32,8 +44,13 @@ fn parse(language: Language, text: &str, candidate: &Candidate<'_>) -> Parsed {
         return Parsed { tree: None, faults: Vec::new(), unread: true, reading: None };
     };
     let mut faults = tree::faults(&tree, text, language);
-    if language == Language::Json && faults.is_empty() {
-        faults.extend(extra_value(&tree));
+    if faults.is_empty() {
+        match language {
+            Language::Json => faults.extend(extra_value(&tree)),
+            Language::Python => faults.extend(empty_block(&tree)),
+            Language::Html => faults.extend(no_element(&tree)),
+            _ => {}
+        }
     }
     Parsed { tree: Some(tree), faults, unread: false, reading: None }
 }
@@ -51,6 +68,22 @@ fn extra_value(tree: &Tree) -> Option<Fault> {
             message: "a second value follows the first".to_owned(),
         }),
     }
+}
+
+/// The grammar of Python takes a head without a body.
+fn empty_block(tree: &Tree) -> Option<Fault> {
+    tree::find(tree, |node| node.kind() == "block" && node.named_child_count() == 0).map(|node| Fault {
+        range: ByteRange::at(node.end_byte()),
+        message: "a block without statements".to_owned(),
+    })
+}
+
+/// The grammar of HTML takes any text; a page has elements.
+fn no_element(tree: &Tree) -> Option<Fault> {
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let plain = root.named_children(&mut cursor).all(|node| matches!(node.kind(), "text" | "entity"));
+    plain.then(|| Fault { range: root.byte_range().into(), message: "there is no element".to_owned() })
 }
 
 /// Decides by what the parsers say.
@@ -213,7 +246,10 @@ fn unclosed(code: &str, language: Language) -> Vec<Reason> {
 fn was_cut(code: &str, faults: &[Fault], language: Language, fragment: bool) -> bool {
     let open = !Brackets::of(code, language.family()).is_empty();
     let end = code.trim_end().len();
-    let at_end = !fragment && faults.iter().any(|fault| fault.range.start >= end || fault.range.end > end);
+    let reaches_end = |fault: &Fault| {
+        fault.range.start >= end || fault.range.end > end || (language == Language::Html && fault.range.end >= end)
+    };
+    let at_end = !fragment && faults.iter().any(reaches_end);
     if fragment || !language.is_ecma() { open || at_end } else { at_end && (open || faults.len() == 1) }
 }
 

@@ -1,0 +1,182 @@
+//! `assist doctor`: what is configured, what can be reached, what is missing, and the fix.
+
+use std::sync::Arc;
+
+use assist_agents::{Options, Wiring};
+use assist_base::SystemClock;
+use assist_gateway::{Gateway, HealthState, NoBooks, Tier};
+use assist_runtime::{Trust, Workspace};
+use assist_store::{Mode, Store};
+use serde_json::{Value, json};
+
+use super::{print, root};
+use crate::args::Global;
+use crate::config::{Config, USER_FILE, WORKSPACE_FILE, user_folder};
+use crate::exit::{Exit, Stop};
+use crate::render::{Style, plain};
+
+/// One thing that was looked at.
+struct Finding {
+    name: String,
+    /// Nothing is known about a thing that is simply not used.
+    ok: Option<bool>,
+    detail: String,
+}
+
+impl Finding {
+    fn new(name: &str, ok: Option<bool>, detail: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), ok, detail: detail.into() }
+    }
+}
+
+/// Looks at everything. Done only if a request could be served now.
+pub async fn run(global: Global, as_json: bool) -> Result<Exit, Stop> {
+    let root = root(&global, None)?;
+    let mut findings = vec![
+        Finding::new("version", Some(true), env!("CARGO_PKG_VERSION")),
+        Finding::new("workspace", Some(true), root.display().to_string()),
+    ];
+    findings.extend(workspace(&root).await);
+    let mut files = Vec::new();
+    for file in [Some(root.join(WORKSPACE_FILE)), user_folder().map(|folder| folder.join(USER_FILE))] {
+        files.extend(file.filter(|file| file.is_file()).map(|file| file.display().to_string()));
+    }
+    let files = if files.is_empty() { "none; the defaults hold".to_owned() } else { files.join(", ") };
+
+    let mut providers = Vec::new();
+    match Config::new(global).settings(&root, &Options::default()) {
+        Err(error) => findings.push(Finding::new(
+            "configuration",
+            Some(false),
+            format!("{} {}", error.message, error.fix),
+        )),
+        Ok(settings) => {
+            findings.push(Finding::new("configuration", Some(true), files));
+            for warning in &settings.warnings {
+                findings.push(Finding::new("configuration", Some(false), warning.clone()));
+            }
+            match Gateway::new(settings.gateway, Arc::new(NoBooks), SystemClock::shared()) {
+                Err(error) => findings.push(Finding::new("model", Some(false), error.to_string())),
+                Ok(gateway) => {
+                    providers = examine(&gateway).await;
+                    findings.push(model(&gateway, &providers).await);
+                }
+            }
+        }
+    }
+    let ready = findings.iter().all(|finding| finding.ok != Some(false));
+    if as_json {
+        let checks: Vec<_> =
+            findings.iter().map(|f| json!({ "name": f.name, "ok": f.ok, "detail": f.detail })).collect();
+        print(&format!("{}\n", json!({ "ready": ready, "checks": checks, "providers": providers })));
+    } else {
+        show(&findings, &providers, ready);
+    }
+    Ok(if ready { Exit::Done } else { Exit::Failed })
+}
+
+/// The folder and its database. Opened only where there is one: looking must not leave anything behind.
+async fn workspace(root: &std::path::Path) -> Vec<Finding> {
+    let root = root.to_owned();
+    let looked = tokio::task::spawn_blocking(move || {
+        let workspace = match Workspace::open(&root, Trust::Trusted) {
+            Ok(workspace) => workspace,
+            Err(error) => return Finding::new("database", Some(false), error.to_string()),
+        };
+        let folder = workspace.assist_dir();
+        if !folder.is_dir() {
+            let writable = tempfile::tempfile_in(&root).is_ok();
+            return if writable {
+                Finding::new("database", Some(true), "none yet; the first request creates .assist/assist.db")
+            } else {
+                Finding::new(
+                    "database",
+                    Some(false),
+                    "the workspace cannot be written: make the folder writable",
+                )
+            };
+        }
+        match Store::open(&folder) {
+            Ok(store) => match store.mode() {
+                Mode::ReadOnly(reason) | Mode::Memory(reason) => {
+                    Finding::new("database", Some(false), reason.clone())
+                }
+                Mode::ReadWrite => {
+                    Finding::new("database", Some(true), folder.join("assist.db").display().to_string())
+                }
+            },
+            Err(error) => Finding::new("database", Some(false), error.to_string()),
+        }
+    });
+    looked.await.into_iter().collect()
+}
+
+async fn examine(gateway: &Gateway) -> Vec<Value> {
+    let mut providers = Vec::new();
+    for status in gateway.providers() {
+        let health = gateway.check(status.name).await;
+        providers.push(json!({
+            "name": status.name,
+            "title": status.title,
+            "configured": status.configured,
+            "keyFrom": status.key_source,
+            "baseUrl": status.base_url,
+            "state": health.state.as_str(),
+            "models": health.models,
+            "detail": health.detail,
+        }));
+    }
+    providers
+}
+
+/// Whether a request could be served, and by which model.
+async fn model(gateway: &Gateway, providers: &[Value]) -> Finding {
+    gateway.find_local().await;
+    match gateway.model_for(Tier::B) {
+        Err(error) => Finding::new("model", Some(false), error.to_string()),
+        Ok(model) => {
+            let name = format!("{}/{}", model.provider, model.model);
+            let found = providers.iter().find(|provider| provider["name"] == model.provider.as_str());
+            match found {
+                Some(provider) if provider["state"] == HealthState::Reachable.as_str() => {
+                    Finding::new("model", Some(true), name)
+                }
+                Some(provider) => {
+                    let detail = provider["detail"].as_str().unwrap_or_default();
+                    Finding::new("model", Some(false), format!("{name}: {detail}"))
+                }
+                None => Finding::new("model", Some(true), name),
+            }
+        }
+    }
+}
+
+fn show(findings: &[Finding], providers: &[Value], ready: bool) {
+    let style = Style::of(&std::io::stdout());
+    let line = |ok: Option<bool>, name: &str, detail: &str| {
+        let mark = match ok {
+            Some(true) => style.good("✓"),
+            Some(false) => style.bad("✗"),
+            None => style.dim("·"),
+        };
+        print(&format!("{mark} {name:<18} {}\n", plain(detail)));
+    };
+    for finding in findings {
+        line(finding.ok, &finding.name, &finding.detail);
+    }
+    print(&format!("\n{}\n", style.bold("Providers")));
+    for provider in providers {
+        let ok = match provider["state"].as_str() {
+            Some("reachable") => Some(true),
+            Some("not configured") => None,
+            _ if provider["configured"] == false => None,
+            _ => Some(false),
+        };
+        let from = provider["keyFrom"].as_str().map(|from| format!(" (key from {from})")).unwrap_or_default();
+        let detail = provider["detail"].as_str().unwrap_or_default();
+        line(ok, provider["name"].as_str().unwrap_or_default(), &format!("{detail}{from}"));
+    }
+    let verdict =
+        if ready { style.good("Ready.") } else { style.bad("Not ready: see the lines marked ✗.") };
+    print(&format!("\n{verdict}\n"));
+}

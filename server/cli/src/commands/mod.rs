@@ -1,0 +1,100 @@
+//! One file per command.
+
+pub mod ask;
+pub mod auth;
+pub mod demo;
+pub mod doctor;
+pub mod logs;
+pub mod lsp;
+pub mod resume;
+pub mod sessions;
+pub mod undo;
+pub mod verify;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use assist_agents::{Engine, Host, Started, Wiring};
+use assist_base::{Clock, RunState, SystemClock};
+use assist_runtime::{Trust, workspace_root};
+
+use crate::args::Global;
+use crate::config::Config;
+use crate::exit::{Exit, Stop};
+use crate::render::{Json, Renderer, Text, plain};
+
+/// The root of the workspace that the command line means.
+fn root(global: &Global, file: Option<&Path>) -> Result<PathBuf, Stop> {
+    if let Some(folder) = &global.workspace {
+        return folder.canonicalize().map_err(|error| {
+            Stop::usage(format!("The workspace {} cannot be used: {error}.", folder.display()))
+        });
+    }
+    let here = std::env::current_dir()?;
+    Ok(workspace_root(Some(&here), file))
+}
+
+/// Opens the workspace, telling what the user should know about it.
+async fn open(global: Global, file: Option<&Path>) -> Result<Arc<Engine>, Stop> {
+    let root = root(&global, file)?;
+    let wiring: Arc<dyn Wiring> = Arc::new(Config::new(global));
+    let clock: Arc<dyn Clock> = SystemClock::shared();
+    let engine = Engine::open(&root, Trust::Trusted, wiring, clock, "cli").await?;
+    for notice in engine.notices() {
+        let _ = writeln!(std::io::stderr(), "assist: {}", plain(notice));
+    }
+    Ok(engine)
+}
+
+fn renderer(json: bool) -> Arc<dyn Renderer> {
+    if json { Arc::new(Json) } else { Arc::new(Text::new()) }
+}
+
+/// Waits for a run to rest or end. Ctrl-C stops it; a request to terminate pauses it.
+async fn attend(engine: &Arc<Engine>, started: Started) -> Result<Exit, Stop> {
+    let ended = engine.wait(started.run);
+    tokio::pin!(ended);
+    let mut terminate = terminated();
+    loop {
+        tokio::select! {
+            state = &mut ended => return Ok(Exit::of(state?)),
+            _ = tokio::signal::ctrl_c() => match engine.cancel(started.run).await {
+                Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            },
+            () = &mut terminate => {
+                engine.shutdown().await;
+                let state = engine.session(started.run).await.map_or(RunState::Paused, |session| session.status);
+                return Ok(Exit::of(state));
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn terminated() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => Box::pin(async move {
+            signal.recv().await;
+        }),
+        Err(_) => Box::pin(std::future::pending()),
+    }
+}
+
+#[cfg(not(unix))]
+fn terminated() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(std::future::pending())
+}
+
+/// Writes to standard output. A reader that has gone is no error.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A host for the command line.
+fn host(engine: &Arc<Engine>, json: bool, yes: bool) -> Arc<dyn Host> {
+    crate::host::DiskHost::new(Arc::clone(engine), renderer(json), yes)
+}

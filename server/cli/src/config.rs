@@ -1,0 +1,182 @@
+//! Where configuration comes from: flags, environment, the editor, the workspace's `assist.toml`, the user's
+//! `config.toml`, and kept keys. The rules of which layer may say what are in `assist_agents::settings`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use assist_agents::{
+    ConfigError, Layer, Options, ProviderOptions, Scope, Settings, TierOptions, Wiring, settings,
+};
+use assist_base::Secret;
+use assist_gateway::{Transcript, registry};
+
+use crate::args::Global;
+use crate::keys;
+
+/// The name of a workspace's configuration file.
+pub const WORKSPACE_FILE: &str = "assist.toml";
+/// The name of the user's configuration file, inside the configuration folder.
+pub const USER_FILE: &str = "config.toml";
+
+/// The user's configuration folder: `ASSIST_CONFIG_DIR`, or the platform's own place.
+pub fn user_folder() -> Option<PathBuf> {
+    match std::env::var_os("ASSIST_CONFIG_DIR").filter(|folder| !folder.is_empty()) {
+        Some(folder) => Some(PathBuf::from(folder)),
+        None => Some(directories::ProjectDirs::from("", "", "assist")?.config_dir().to_owned()),
+    }
+}
+
+/// Configuration of this process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    flags: Global,
+}
+
+impl Config {
+    /// With the flags of the command line.
+    pub fn new(flags: Global) -> Self {
+        Self { flags }
+    }
+
+    /// The layers as they are now, strongest first.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a file cannot be read or understood.
+    pub fn layers(&self, root: &Path, editor: &Options) -> Result<Vec<Layer>, ConfigError> {
+        let flags = Options {
+            provider: self.flags.provider.clone(),
+            model: self.flags.model.clone(),
+            ..Options::default()
+        };
+        let mut layers = vec![
+            Layer { scope: Scope::User, source: "the command line".to_owned(), options: flags },
+            Layer { scope: Scope::User, source: "the environment".to_owned(), options: environment() },
+            Layer {
+                scope: Scope::Editor,
+                source: "the editor's settings".to_owned(),
+                options: editor.clone(),
+            },
+        ];
+        let workspace = root.join(WORKSPACE_FILE);
+        if let Some(options) = read(&workspace)? {
+            layers.push(Layer { scope: Scope::Workspace, source: workspace.display().to_string(), options });
+        }
+        if let Some(user) = user_folder().map(|folder| folder.join(USER_FILE))
+            && let Some(options) = read(&user)?
+        {
+            layers.push(Layer { scope: Scope::User, source: user.display().to_string(), options });
+        }
+        Ok(layers)
+    }
+}
+
+impl Wiring for Config {
+    fn settings(&self, root: &Path, editor: &Options) -> Result<Settings, ConfigError> {
+        let mut settings = settings::resolve(&self.layers(root, editor)?);
+        for info in registry() {
+            let provider = settings.gateway.providers.entry(info.name.to_owned()).or_default();
+            if provider.key.is_some() {
+                let from_environment = info.key_var.is_some_and(|var| variable(var).is_some());
+                let source = if from_environment { info.key_var.unwrap_or_default() } else { USER_FILE };
+                provider.key_source = Some(source.to_owned());
+            } else if let Some((key, source)) = keys::find(info.name)? {
+                provider.key = Some(key);
+                provider.key_source = Some(source);
+            }
+            if let Some(model) = info.model_var.and_then(variable) {
+                provider.model = Some(model);
+            }
+        }
+        // A provider that nobody knows is kept, so that naming it leads to the sentence that lists the known ones.
+        if let Some(file) = &self.flags.replay {
+            settings.gateway.replay = Some(transcript(file)?);
+        }
+        Ok(settings)
+    }
+}
+
+/// A recorded transcript.
+///
+/// # Errors
+/// [`ConfigError`] where it cannot be read or is not one.
+pub fn transcript(file: &Path) -> Result<Transcript, ConfigError> {
+    let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+        message: format!("The transcript {} cannot be read: {error}.", file.display()),
+        fix: "Name a file that was recorded for `--replay`.".to_owned(),
+    })?;
+    Transcript::parse(&text).map_err(|error| ConfigError {
+        message: format!("{} is not a transcript: {error}.", file.display()),
+        fix: "Name a file that was recorded for `--replay`.".to_owned(),
+    })
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+fn environment() -> Options {
+    let mut providers = BTreeMap::new();
+    for info in registry() {
+        let options = ProviderOptions {
+            base_url: variable(info.base_url_var),
+            api_key: info.key_var.and_then(variable),
+        };
+        if options.base_url.is_some() || options.api_key.is_some() {
+            providers.insert(info.name.to_owned(), options);
+        }
+    }
+    Options {
+        provider: variable("ASSIST_PROVIDER"),
+        model: variable("ASSIST_MODEL"),
+        tiers: TierOptions {
+            a: variable("TIER_A_MODEL"),
+            b: variable("TIER_B_MODEL"),
+            c: variable("TIER_C_MODEL"),
+        },
+        providers,
+        ..Options::default()
+    }
+}
+
+/// The options in `file`, or nothing where there is no such file.
+fn read(file: &Path) -> Result<Option<Options>, ConfigError> {
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            return Err(ConfigError {
+                message: format!("{} cannot be read: {error}.", file.display()),
+                fix: format!("Make {} readable, or move it away.", file.display()),
+            });
+        }
+    };
+    toml::from_str(&text).map(Some).map_err(|error| ConfigError {
+        message: format!("{} cannot be used: {}", file.display(), sentence(&text, &error)),
+        fix: format!("Correct that line of {}.", file.display()),
+    })
+}
+
+/// What is wrong and in which line. The line itself is not repeated: it may hold a key.
+fn sentence(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().trim().replace('\n', " ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}.", 1 + before.matches('\n').count()),
+        None => format!("{message}."),
+    }
+}
+
+/// A key typed or piped in.
+///
+/// # Errors
+/// One sentence when there is none, or it holds white space.
+pub fn checked_key(typed: &str) -> Result<Secret, String> {
+    let key = Secret::new(typed);
+    if key.is_empty() {
+        return Err("No key was given: type or paste it, or pipe it in.".to_owned());
+    }
+    if key.expose().chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("That is not a key: it holds white space.".to_owned());
+    }
+    Ok(key)
+}

@@ -1,0 +1,242 @@
+//! How a run looks: as text for people, or as JSON lines for scripts.
+
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use assist_agents::{Question, Severity};
+use assist_base::{Event, EventKind, TextDelta};
+use serde_json::Value;
+
+/// Shows a run.
+pub trait Renderer: Send + Sync {
+    /// An event, already stored.
+    fn event(&self, event: &Event);
+    /// A piece of the answer.
+    fn delta(&self, delta: &TextDelta);
+    /// One sentence.
+    fn notice(&self, severity: Severity, message: &str);
+    /// A longer text.
+    fn document(&self, title: &str, markdown: &str);
+    /// A question, with its answer where that is settled already.
+    fn question(&self, question: &Question, answer: Option<&str>);
+}
+
+/// Colours of a terminal; all empty where there is none, or `NO_COLOR` is set.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    on: bool,
+}
+
+impl Style {
+    /// Colours when `stream` is a terminal that wants them.
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        Self { on: forced || (wanted && stream.is_terminal()) }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// What went well.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// What did not.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    /// What needs attention.
+    pub fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// What may be overlooked.
+    pub fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    /// Headings.
+    pub fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// A unified diff, line by line.
+    pub fn diff(self, diff: &str) -> String {
+        let line = |line: &str| match line.as_bytes().first() {
+            Some(b'+') if !line.starts_with("+++") => self.good(line),
+            Some(b'-') if !line.starts_with("---") => self.bad(line),
+            Some(b'@') => self.paint("36", line),
+            _ => line.to_owned(),
+        };
+        diff.lines().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A path, or whatever a model wrote in its place, without what could steer the terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n' || *c == '\t').collect()
+}
+
+/// For people: the answer on standard output, everything about it on standard error.
+pub struct Text {
+    style: Style,
+    /// Whether the last thing written was a part of a line.
+    open_line: Mutex<bool>,
+}
+
+impl Text {
+    /// A renderer for the terminal this process has.
+    pub fn new() -> Self {
+        Self { style: Style::of(&std::io::stderr()), open_line: Mutex::new(false) }
+    }
+
+    fn line(&self, line: &str) {
+        let mut open = self.open_line.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut *open) {
+            let _ = std::io::stdout().write_all(b"\n");
+            let _ = std::io::stdout().flush();
+        }
+        let _ = writeln!(std::io::stderr(), "{line}");
+    }
+}
+
+/// The line that stands for an event in logs and on the terminal, or `None` for one that is only of use to programs.
+pub fn describe(event: &Event, style: Style) -> Option<String> {
+    let data = &event.data;
+    let text = |key: &str| plain(data[key].as_str().unwrap_or_default());
+    let reasons = || {
+        let reasons = data["reasons"].as_array().map(Vec::as_slice).unwrap_or_default();
+        reasons.iter().filter_map(Value::as_str).map(plain).collect::<Vec<_>>().join("; ")
+    };
+    let lines = || match (data["lines"][0].as_u64(), data["lines"][1].as_u64()) {
+        (Some(first), Some(last)) => format!("lines {first}-{last}"),
+        _ => String::new(),
+    };
+    Some(match event.kind {
+        EventKind::AgentStarted if data["component"].is_string() => {
+            format!("{} {}", style.dim("…"), style.dim(&format!("writing {}", text("component"))))
+        }
+        EventKind::AgentStarted | EventKind::AgentCompleted | EventKind::Text => return None,
+        EventKind::AgentFailed => format!("{} {}: {}", style.bad("✗"), text("agent"), text("reason")),
+        EventKind::Status => match (data["message"].as_str(), data["state"].as_str()) {
+            (Some(message), None) => style.dim(&format!("… {}", plain(message))),
+            _ => return None,
+        },
+        EventKind::ComponentVerified => {
+            let verdict = text("verdict");
+            let mark = if verdict == "whole" { style.good("✓") } else { style.warn("?") };
+            let why = if verdict == "whole" { String::new() } else { format!(" ({})", reasons()) };
+            format!("{mark} gate: {} is {verdict}{why}", text("component"))
+        }
+        EventKind::ComponentApplied => {
+            format!("{} {} in {} ({})", style.good("✓ applied"), text("component"), text("path"), lines())
+        }
+        EventKind::ComponentRefused => {
+            format!("{} {} is {}: {}", style.bad("✗"), text("component"), text("verdict"), reasons())
+        }
+        EventKind::Truncated => {
+            let what = data["component"].as_str().map_or_else(|| "the answer".to_owned(), plain);
+            let bytes = data["receivedBytes"].as_u64().unwrap_or_default();
+            style.warn(&format!(
+                "✂ {what} broke off after {bytes} bytes: {}; nothing of it was applied",
+                text("cause")
+            ))
+        }
+        EventKind::Continued => {
+            let anchor = data["anchorBytes"].as_u64().unwrap_or_default();
+            let attempt = data["attempt"].as_u64().unwrap_or_default();
+            style.warn(&format!("⟲ continued (attempt {attempt}), stitched on {anchor} repeated bytes"))
+        }
+        EventKind::ApprovalRequested => format!("? {}", text("question")),
+        EventKind::Budget => {
+            let count = |key: &str| data[key].as_u64().unwrap_or_default();
+            let estimated = if data["estimated"].as_bool() == Some(true) { "about " } else { "" };
+            let cost = data["costUsd"]
+                .as_f64()
+                .filter(|cost| *cost > 0.0)
+                .map(|cost| format!(", ${cost:.4}"))
+                .unwrap_or_default();
+            let (input, output) = (count("inputTokens"), count("outputTokens"));
+            style.dim(&format!("  {estimated}{input} tokens in, {output} out{cost}"))
+        }
+        EventKind::Completed => {
+            let state = text("state");
+            let mark = match state.as_str() {
+                "done" => style.good("✓"),
+                _ => style.bad("✗"),
+            };
+            format!("{mark} {state}: {}", text("summary"))
+        }
+    })
+}
+
+impl Renderer for Text {
+    fn event(&self, event: &Event) {
+        if let Some(line) = describe(event, self.style) {
+            self.line(&line);
+        }
+    }
+
+    fn delta(&self, delta: &TextDelta) {
+        let text = plain(&delta.text);
+        let mut open = self.open_line.lock().unwrap_or_else(PoisonError::into_inner);
+        // Blank lines that only stood between an answer and its code are not worth a place on the terminal.
+        if !*open && text.trim().is_empty() {
+            return;
+        }
+        *open = !text.ends_with('\n');
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        let _ = std::io::stdout().flush();
+    }
+
+    fn notice(&self, severity: Severity, message: &str) {
+        let mark = match severity {
+            Severity::Info => self.style.good("•"),
+            Severity::Warning => self.style.warn("!"),
+            // The end of a run is an event as well, which has said this.
+            Severity::Error => return,
+        };
+        self.line(&format!("{mark} {}", plain(message)));
+    }
+
+    fn document(&self, title: &str, markdown: &str) {
+        self.line(&self.style.bold(&plain(title)));
+        self.line(&plain(markdown));
+    }
+
+    fn question(&self, question: &Question, answer: Option<&str>) {
+        if let Some(detail) = &question.detail {
+            // The fence around the diff is for documents; a terminal shows its colours.
+            let bare: Vec<_> = detail.trim().lines().filter(|line| !line.starts_with("```")).collect();
+            self.line(&self.style.diff(&plain(&bare.join("\n"))));
+        }
+        if let Some(answer) = answer {
+            self.line(&format!("  → {answer}"));
+        }
+    }
+}
+
+/// For scripts: every event as one line of JSON on standard output.
+pub struct Json;
+
+impl Renderer for Json {
+    fn event(&self, event: &Event) {
+        if let Ok(line) = serde_json::to_string(event) {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+    }
+
+    fn delta(&self, _delta: &TextDelta) {}
+
+    fn notice(&self, _severity: Severity, message: &str) {
+        let _ = writeln!(std::io::stderr(), "{}", plain(message));
+    }
+
+    fn document(&self, _title: &str, _markdown: &str) {}
+
+    fn question(&self, _question: &Question, _answer: Option<&str>) {}
+}

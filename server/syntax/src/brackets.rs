@@ -101,6 +101,8 @@ pub(crate) struct Brackets {
     significant: u8,
     raw_prefix: Option<u32>,
     line: usize,
+    /// A closer closed nothing.
+    stray: bool,
 }
 
 /// Bytes that neither open, close, quote nor comment in any language: letters, digits, and what joins them.
@@ -130,7 +132,15 @@ impl Brackets {
             significant: b'\n',
             raw_prefix: None,
             line: 1,
+            stray: false,
         }
+    }
+
+    /// Whether all that a text opens is closed, and nothing else.
+    pub(crate) fn balanced(text: &str, family: Family) -> bool {
+        let mut brackets = Self::new(family);
+        brackets.feed(text);
+        !brackets.stray && brackets.open().is_empty()
     }
 
     /// The open things of a whole text.
@@ -413,7 +423,10 @@ impl Brackets {
         let closes = |open: &Open| {
             open.kind == kind || (kind == OpenKind::Brace && open.kind == OpenKind::TemplateHole)
         };
-        let Some(at) = self.open.iter().rposition(closes) else { return };
+        let Some(at) = self.open.iter().rposition(closes) else {
+            self.stray = true;
+            return;
+        };
         // A template literal is never closed from the code of its hole.
         if self.open[at + 1..]
             .iter()

@@ -106,8 +106,10 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
         for capture in one.captures() {
             match captures.get(capture.index as usize).copied() {
                 Some("name") => name = Some(ByteRange::from(capture.node.byte_range())),
-                Some(kind) => {
-                    whole = Kind::of_capture(kind).map(|kind| (kind, capture.node.byte_range().into()))
+                Some(other) => {
+                    if let Some(kind) = Kind::of_capture(other) {
+                        whole = Some((kind, capture.node.byte_range().into()));
+                    }
                 }
                 None => {}
             }
@@ -117,6 +119,13 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
         let spelled = spelled.trim_matches(['"', '\'']).split_whitespace().collect::<Vec<_>>().join(" ");
         found.push((name, one.pattern_index, Outlined { name: spelled, kind, range, depth: 0 }));
     }
+    // An element is known by its id, or else by its tag.
+    let by_id: Vec<ByteRange> = found
+        .iter()
+        .filter(|(_, pattern, one)| one.kind == Kind::Element && *pattern == 0)
+        .map(|(_, _, one)| one.range)
+        .collect();
+    found.retain(|(_, pattern, one)| *pattern == 0 || one.kind != Kind::Element || !by_id.contains(&one.range));
     // The same name by several patterns: the widest extent, the kind of the earliest pattern.
     found.sort_by_key(|(name, pattern, _)| (name.start, name.end, *pattern));
     let mut outline: Vec<Outlined> = Vec::with_capacity(found.len());

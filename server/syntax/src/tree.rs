@@ -42,14 +42,18 @@ pub(crate) fn parse(language: Language, text: &str) -> Option<Tree> {
 /// The error and missing nodes of a tree, outermost first, in order of place.
 pub(crate) fn faults(tree: &Tree, text: &str, language: Language) -> Vec<Fault> {
     let mut found = Vec::new();
-    if !tree.root_node().has_error() {
+    if !tree.root_node().has_error() && language != Language::Html {
         return found;
     }
     let mut cursor = tree.walk();
     'walk: loop {
         let node = cursor.node();
-        let mut descend = node.has_error();
-        if node.is_missing() {
+        // A stray end tag of HTML is a node of its own, not an error.
+        let mut descend = node.has_error() || language == Language::Html;
+        if node.kind() == "erroneous_end_tag" {
+            found.push(Fault { range: node.byte_range().into(), message: "this tag closes nothing".to_owned() });
+            descend = false;
+        } else if node.is_missing() {
             found.push(Fault { range: node.byte_range().into(), message: missing(node) });
             descend = false;
         } else if node.is_error() {

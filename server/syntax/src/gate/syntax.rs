@@ -44,6 +44,13 @@ fn parse_file(language: Language, text: &str, declarations: bool) -> Parsed {
         return Parsed { tree: None, faults: Vec::new(), unread: true, reading: None };
     };
     let mut faults = tree::faults(&tree, text, language);
+    if language == Language::Html {
+        // The grammar wants every `&` to begin an entity; browsers and people do not.
+        faults.retain(|fault| {
+            let piece = fault.range.of(text).unwrap_or_default().trim_start();
+            !piece.starts_with('&') || piece.contains(['<', '>'])
+        });
+    }
     if faults.is_empty() {
         match language {
             Language::Json => faults.extend(extra_value(&tree)),
@@ -87,6 +94,9 @@ fn no_element(tree: &Tree) -> Option<Fault> {
 }
 
 /// Decides by what the parsers say.
+///
+/// The grammar of CSS lacks parts of the language (media ranges, braces in strings), and a browser skips what it does not
+/// understand: where brackets and quotes are in order, its complaints are a question to a person, not a verdict.
 pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision {
     let after = candidate.placement.after.as_str();
     let code = candidate.component.code.as_str();
@@ -97,6 +107,18 @@ pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision 
         .then(|| parse(language, code, candidate));
     if spliced.unread || alone.as_ref().is_some_and(|alone| alone.unread) {
         return (Verdict::Unverified, reason("The code nests too deeply to be checked.", None));
+    }
+    let complaints = alone.as_ref().map_or(&spliced.faults, |alone| &alone.faults);
+    if language == Language::Css
+        && !complaints.is_empty()
+        && Brackets::balanced(code, language.family())
+        && Brackets::balanced(after, language.family())
+    {
+        let mut reasons = reason("The CSS grammar does not know all of this, so nothing can vouch for it.", None);
+        reasons.extend(complaints.iter().map(|fault| {
+            if alone.is_some() { in_code(fault, code) } else { in_file(fault, candidate) }
+        }));
+        return (Verdict::Unverified, reasons);
     }
     if let Some(alone) = alone.as_ref().filter(|alone| !alone.faults.is_empty()) {
         let verdict = if was_cut(code, &alone.faults, language, false) {

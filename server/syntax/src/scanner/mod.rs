@@ -92,6 +92,8 @@ pub struct Scanner {
     line: usize,
     building: Option<Building>,
     sentinel: bool,
+    /// Something was read: from here on a byte-order mark is text.
+    begun: bool,
 }
 
 /// A component that is being read.
@@ -119,6 +121,7 @@ impl Scanner {
             line: 1,
             building: None,
             sentinel: false,
+            begun: false,
         }
     }
 
@@ -141,6 +144,10 @@ impl Scanner {
         let mut out = Vec::new();
         let lines_before = self.building.as_ref().map_or(0, |building| building.lines);
         let mut rest = chunk;
+        if !self.begun && !chunk.is_empty() {
+            self.begun = true;
+            rest = chunk.strip_prefix('\u{feff}').unwrap_or(chunk);
+        }
         while !rest.is_empty() {
             let (piece, whole_line) = match rest.as_bytes().iter().position(|&byte| byte == b'\n') {
                 Some(at) => (&rest[..=at], true),
@@ -186,6 +193,7 @@ impl Scanner {
         self.line = 1;
         self.plain = false;
         self.sentinel = false;
+        self.begun = false;
         ending
     }
 
@@ -216,7 +224,6 @@ impl Scanner {
 
     /// Acts on a line if it is a marker that counts here.
     fn marker(&mut self, line: &str, out: &mut Vec<Scanned>) -> bool {
-        let line = if self.line == 1 { line.trim_start_matches('\u{feff}') } else { line };
         match marker::parse(line) {
             Some(Marker::Start(header)) if self.is_ours(header.id.as_deref()) => {
                 if let Some(building) = self.building.take() {
@@ -269,8 +276,6 @@ fn may_matter(piece: &str, inside: bool) -> bool {
     match piece.trim_start().as_bytes().first() {
         None | Some(b'/') => true,
         Some(b'`') => inside,
-        // A byte-order mark before the first line.
-        Some(0xEF) => true,
         Some(_) => false,
     }
 }

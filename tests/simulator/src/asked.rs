@@ -13,6 +13,8 @@ pub enum Provider {
     Openai,
     /// Ollama's own chat API, `POST /api/chat`.
     Ollama,
+    /// Google's Gemini API, `POST /v1beta/models/MODEL:streamGenerateContent?alt=sse`.
+    Gemini,
 }
 
 /// One message of the conversation, flattened to its text.
@@ -20,7 +22,7 @@ pub enum Provider {
 pub struct Turn {
     /// `user`, `assistant`, or whatever else was sent.
     pub role: String,
-    /// All text blocks, joined by nothing.
+    /// All text blocks and the text of tool results, joined by nothing.
     pub text: String,
 }
 
@@ -59,13 +61,19 @@ impl Asked {
     }
 }
 
-/// The text in a message's `content`: a string, or an array of blocks of which those of type `text` count.
+/// The text in a message's `content`: a string, or an array of blocks of which those of type `text` and tool results
+/// count.
 pub(crate) fn content_text(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(blocks) => {
-            blocks.iter().filter_map(|block| block.get("text").and_then(Value::as_str)).collect()
-        }
+        Value::Array(blocks) => blocks
+            .iter()
+            .map(|block| match block.get("text").and_then(Value::as_str) {
+                Some(text) => text.to_owned(),
+                None if block["type"] == "tool_result" => content_text(&block["content"]),
+                None => String::new(),
+            })
+            .collect(),
         _ => String::new(),
     }
 }
@@ -75,7 +83,11 @@ pub(crate) fn turns(body: &Value) -> Vec<Turn> {
     let Some(list) = body.get("messages").and_then(Value::as_array) else { return Vec::new() };
     list.iter()
         .map(|message| Turn {
-            role: message.get("role").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            // What a tool gave back is said to the model as the user's words are.
+            role: match message.get("role").and_then(Value::as_str).unwrap_or_default() {
+                "tool" => "user".to_owned(),
+                role => role.to_owned(),
+            },
             text: message.get("content").map(content_text).unwrap_or_default(),
         })
         .collect()

@@ -66,10 +66,12 @@ pub(crate) fn plan(reply: &Reply, words: &Words, end: usize, asked: &Asked, n: u
         ascii: reply.ascii,
         usage: shown.then_some(usage),
         reasoning: !reasoning.is_empty(),
+        tools: reply.tools.len(),
     };
     let stop = match reply.cut.as_ref().map(|cut| cut.ending) {
         Some(Ending::LengthStop) => wire.stop_word(&Stop::Length),
         Some(Ending::FalseStop) => wire.stop_word(&Stop::End),
+        _ if reply.stop == Stop::End && !reply.tools.is_empty() => wire.stop_word(&Stop::Tool),
         _ => wire.stop_word(&reply.stop),
     };
     let mut headers = Vec::new();
@@ -84,6 +86,9 @@ pub(crate) fn plan(reply: &Reply, words: &Words, end: usize, asked: &Asked, n: u
         headers.push(("content-type".to_owned(), "application/json".to_owned()));
         whole(reply, wire.whole(&about, reasoning, text, stop.as_deref()), headers)
     };
+    if reply.gzip {
+        plan.gzip();
+    }
     plan.held = reply.stall == Some(Stall::BeforeHeaders);
     plan.write_bytes = reply.write_bytes;
     if let Some(size) = reply.chunk_bytes {
@@ -167,6 +172,12 @@ fn stream(
         plan.steps.push(event(wire.text(about, part)));
     }
     let Some(cut) = &reply.cut else {
+        let tools = wire.tools(about, &reply.tools);
+        let shown = reply.cut_tools.unwrap_or(tools.len()).min(tools.len());
+        plan.steps.extend(tools.into_iter().take(shown).map(event));
+        if reply.cut_tools.is_some() {
+            return plan;
+        }
         plan.steps.extend(wire.closing(about, stop).into_iter().map(event));
         return plan;
     };

@@ -6,11 +6,11 @@
 //! [`Simulator::start`] serves it from a thread of its own, records every request for asserts, and lets a test wait
 //! for what it needs to see (`request`, `disconnected`) instead of sleeping.
 //!
-//! Spoken: Anthropic Messages, OpenAI Chat Completions, Ollama chat; streaming and not. The checks of the real
+//! Spoken: Anthropic Messages, OpenAI Chat Completions, Ollama chat, Google Gemini; streaming and not. The checks of the real
 //! servers that a client can trip over are made too: missing key, missing version header, unknown model, a
 //! conversation that ends with the assistant.
 //!
-//! Limits: text and reasoning only (no tool calls yet), HTTP/1.1 without TLS, loopback only.
+//! Limits: text, reasoning and tool calls (no embeddings yet), HTTP/1.1 without TLS, loopback only.
 
 mod asked;
 mod chat;
@@ -27,7 +27,7 @@ mod wire;
 pub use asked::{Asked, Provider, Turn};
 pub use continuation::Manner;
 pub use record::{Finish, Recorded};
-pub use reply::{Compute, Cut, Ending, Failure, Inject, MidError, Place, Reply, Stall, Stop, Usage};
+pub use reply::{Compute, Cut, Ending, Failure, Inject, MidError, Place, Reply, Stall, Stop, ToolUse, Usage};
 pub use script::{Match, Pattern, Rule, Script, ScriptError, Text};
 pub use simulator::Simulator;
 

@@ -52,6 +52,12 @@ pub struct Reply {
     pub usage: Option<Usage>,
     /// Reports no usage at all.
     pub omit_usage: bool,
+    /// Tools that are called after the text. The stop reason is then the one for tools, unless `stop` is set.
+    pub tools: Vec<ToolUse>,
+    /// Ends the body cleanly after this many events of the tool calls, without stop reason or final event.
+    pub cut_tools: Option<usize>,
+    /// Compresses the body, flushed after each event.
+    pub gzip: bool,
 }
 
 /// A text made from the request.
@@ -129,6 +135,8 @@ pub enum Stop {
     Filter,
     /// The context was full.
     Context,
+    /// A tool shall be called.
+    Tool,
     /// Paused, to be continued (Anthropic only; elsewhere sent as it is).
     Pause,
     /// The final events come without a reason.
@@ -202,6 +210,18 @@ pub struct Inject {
     pub at: Place,
     /// What; for an event stream with its own line ends.
     pub raw: String,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ToolUse {
+    /// The tool.
+    pub name: String,
+    /// The arguments as the model wrote them: JSON, empty where the tool takes none, or whatever a model gets wrong.
+    pub arguments: String,
+    /// Characters in each fragment of the arguments, where the provider sends fragments. Absent: 5.
+    pub fragment_chars: Option<usize>,
 }
 
 /// Token counts.
@@ -292,6 +312,14 @@ impl Reply {
     #[must_use]
     pub fn reasoning(mut self, text: impl Into<String>) -> Self {
         self.reasoning = Some(text.into());
+        self
+    }
+
+    /// Calls a tool after the text.
+    #[must_use]
+    pub fn tool(mut self, name: &str, arguments: &str) -> Self {
+        let tool = ToolUse { name: name.to_owned(), arguments: arguments.to_owned(), fragment_chars: None };
+        self.tools.push(tool);
         self
     }
 

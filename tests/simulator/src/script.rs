@@ -16,6 +16,8 @@ pub struct Script {
     pub rules: Vec<Rule>,
     /// Models that exist. Empty: every name does, and the list a client asks for holds `sim-model`.
     pub models: Vec<String>,
+    /// The context size that Ollama tells of its models. Absent: 131072.
+    pub context: Option<u64>,
     /// Keys that are accepted. Empty: every key is, but one must be sent (not to Ollama).
     pub keys: Vec<String>,
 }

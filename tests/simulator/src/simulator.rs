@@ -301,11 +301,19 @@ fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize
         ("POST", "/v1/messages") => (Provider::Anthropic, true),
         ("POST", "/v1/chat/completions") => (Provider::Openai, true),
         ("POST", "/api/chat") => (Provider::Ollama, true),
+        ("POST", path) if path.starts_with("/v1beta/models/") && path.ends_with("GenerateContent") => {
+            (Provider::Gemini, true)
+        }
+        ("POST", path) if path.starts_with("/v1beta/models/") && path.ends_with(":generateContent") => {
+            (Provider::Gemini, true)
+        }
+        ("GET", "/v1beta/models") => (Provider::Gemini, false),
         ("GET", "/v1/models") if request.header("anthropic-version").is_some() => {
             (Provider::Anthropic, false)
         }
         ("GET", "/v1/models") => (Provider::Openai, false),
         ("GET", "/api/tags") => (Provider::Ollama, false),
+        ("POST", "/api/show") => return chat::refused(show(script, request)),
         ("GET", "/api/version") => return chat::refused(json(r#"{"version":"0.6.0"}"#.to_owned())),
         _ => {
             state.problems.push(format!("no such path: {} {}", request.method, request.path));
@@ -373,6 +381,19 @@ fn conversation(
     }
     state.recorded[index].text = words.text[..end].to_owned();
     chat::plan(reply, &words, end, &asked, n)
+}
+
+/// What Ollama tells of a model.
+fn show(script: &Script, request: &HttpRequest) -> Refusal {
+    let asked: serde_json::Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let model = asked["model"].as_str().or(asked["name"].as_str()).unwrap_or_default();
+    if !script.models.is_empty() && !script.models.iter().any(|known| known == model) {
+        return wire::of(Provider::Ollama).refuse(0, model, &crate::reply::Failure::ModelNotFound);
+    }
+    let context = script.context.unwrap_or(131_072);
+    json(format!(
+        r#"{{"modelfile":"","details":{{"format":"gguf","family":"llama"}},"model_info":{{"general.architecture":"llama","llama.context_length":{context}}},"capabilities":["completion","tools"]}}"#
+    ))
 }
 
 fn json(body: String) -> Refusal {

@@ -1,9 +1,9 @@
 //! Anthropic Messages, as documented for `anthropic-version: 2023-06-01`.
 
-use super::{About, Refusal, Wire, bearer, body, flag, quote, text_of};
+use super::{About, Refusal, Wire, bearer, body, flag, fragments, quote, text_of};
 use crate::asked::{Asked, Provider, content_text, turns};
 use crate::http::HttpRequest;
-use crate::reply::{Failure, Stop};
+use crate::reply::{Failure, Stop, ToolUse};
 
 pub(crate) struct Anthropic;
 
@@ -23,6 +23,30 @@ fn error(n: usize, status: u16, kind: &str, message: &str) -> Refusal {
 
 fn stop_json(stop: Option<&str>) -> String {
     stop.map_or("null".to_owned(), |word| quote(word, false))
+}
+
+/// Every `tool_use` must be answered by a `tool_result` in the next message.
+fn tools_unanswered(messages: &[serde_json::Value]) -> Option<String> {
+    let ids = |message: Option<&serde_json::Value>, kind: &str, field: &str| -> Vec<String> {
+        let blocks = message.and_then(|message| message["content"].as_array()).into_iter().flatten();
+        blocks
+            .filter(|block| block["type"] == kind)
+            .filter_map(|block| block[field].as_str().map(str::to_owned))
+            .collect()
+    };
+    for at in 0..messages.len() {
+        let mut called = ids(messages.get(at), "tool_use", "id");
+        let mut answered = ids(messages.get(at + 1), "tool_result", "tool_use_id");
+        called.sort();
+        answered.sort();
+        if called != answered {
+            return Some(format!(
+                "messages.{at}: `tool_use` ids were found without `tool_result` blocks immediately after: {}.",
+                called.join(", ")
+            ));
+        }
+    }
+    None
 }
 
 impl Wire for Anthropic {
@@ -49,7 +73,15 @@ impl Wire for Anthropic {
             let role = &wrong.role;
             return Err(invalid(&format!("messages: Unexpected role \"{role}\".")));
         }
-        if messages.iter().any(|turn| turn.text.is_empty()) {
+        let list = body["messages"].as_array().map_or(&[][..], Vec::as_slice);
+        if let Some(message) = tools_unanswered(list) {
+            return Err(invalid(&message));
+        }
+        let wordless = |(turn, message): (&crate::asked::Turn, &serde_json::Value)| {
+            let others = message["content"].as_array().into_iter().flatten().any(|block| block["type"] != "text");
+            turn.text.is_empty() && !others
+        };
+        if messages.iter().zip(list).any(wordless) {
             return Err(invalid("messages: text content blocks must be non-empty"));
         }
         let system = body.get("system").map(content_text).unwrap_or_default();
@@ -134,8 +166,37 @@ impl Wire for Anthropic {
         )
     }
 
+    fn tools(&self, about: &About, tools: &[ToolUse]) -> Vec<String> {
+        let mut events = Vec::new();
+        for (at, tool) in tools.iter().enumerate() {
+            let before = usize::from(about.reasoning) + at;
+            let index = before + 1;
+            events.push(event(
+                "content_block_stop",
+                &format!(r#"{{"type":"content_block_stop","index":{before}}}"#),
+            ));
+            let (n, name) = (about.n, quote(&tool.name, false));
+            events.push(event(
+                "content_block_start",
+                &format!(
+                    r#"{{"type":"content_block_start","index":{index},"content_block":{{"type":"tool_use","id":"toolu_sim{n:04}{at:02}","name":{name},"input":{{}}}}}}"#
+                ),
+            ));
+            for part in fragments(tool) {
+                let part = about.quote(&part);
+                events.push(event(
+                    "content_block_delta",
+                    &format!(
+                        r#"{{"type":"content_block_delta","index":{index},"delta":{{"type":"input_json_delta","partial_json":{part}}}}}"#
+                    ),
+                ));
+            }
+        }
+        events
+    }
+
     fn closing(&self, about: &About, stop: Option<&str>) -> Vec<String> {
-        let index = usize::from(about.reasoning);
+        let index = usize::from(about.reasoning) + about.tools;
         let stop = stop_json(stop);
         let usage = about
             .usage
@@ -183,6 +244,7 @@ impl Wire for Anthropic {
         let word = match stop {
             Stop::End => "end_turn",
             Stop::Length => "max_tokens",
+            Stop::Tool => "tool_use",
             Stop::Filter => "refusal",
             Stop::Context => "model_context_window_exceeded",
             Stop::Pause => "pause_turn",

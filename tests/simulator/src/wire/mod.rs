@@ -3,12 +3,13 @@
 //! JSON is written by hand: the order of keys and the spaces are part of "byte for byte".
 
 mod anthropic;
+mod gemini;
 mod ollama;
 mod openai;
 
 use crate::asked::{Asked, Provider};
 use crate::http::HttpRequest;
-use crate::reply::{Failure, Stop, Usage};
+use crate::reply::{Failure, Stop, ToolUse, Usage};
 
 /// What events of one answer have in common.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct About {
     /// Is the usage reported in the stream?
     pub(crate) usage: Option<Usage>,
     pub(crate) reasoning: bool,
+    /// How many tools are called.
+    pub(crate) tools: usize,
 }
 
 impl About {
@@ -66,6 +69,8 @@ pub(crate) trait Wire: Sync {
     fn after_reasoning(&self, about: &About) -> Vec<String>;
     /// A piece of text.
     fn text(&self, about: &About, text: &str) -> String;
+    /// The events of tool calls, after the text.
+    fn tools(&self, about: &About, tools: &[ToolUse]) -> Vec<String>;
     /// The last events, with the stop reason if there is one.
     fn closing(&self, about: &About, stop: Option<&str>) -> Vec<String>;
     /// An error in the stream.
@@ -88,6 +93,7 @@ pub(crate) fn of(provider: Provider) -> &'static dyn Wire {
         Provider::Anthropic => &anthropic::Anthropic,
         Provider::Openai => &openai::Openai,
         Provider::Ollama => &ollama::Ollama,
+        Provider::Gemini => &gemini::Gemini,
     }
 }
 
@@ -114,6 +120,12 @@ pub(crate) fn quote(text: &str, ascii: bool) -> String {
         }
     }
     escaped
+}
+
+/// The fragments of a tool's arguments. Without arguments there is none.
+fn fragments(tool: &ToolUse) -> Vec<String> {
+    let letters: Vec<char> = tool.arguments.chars().collect();
+    letters.chunks(tool.fragment_chars.unwrap_or(5).max(1)).map(|part| part.iter().collect()).collect()
 }
 
 fn body(request: &HttpRequest) -> Result<serde_json::Value, String> {

@@ -3,7 +3,7 @@
 use super::{About, Refusal, Wire, bearer, body, flag, quote, text_of};
 use crate::asked::{Asked, Provider, turns};
 use crate::http::HttpRequest;
-use crate::reply::{Failure, Stop};
+use crate::reply::{Failure, Stop, ToolUse};
 
 pub(crate) struct Ollama;
 
@@ -77,6 +77,21 @@ impl Wire for Ollama {
         line(about, &format!(r#""content":{}"#, about.quote(text)), r#""done":false"#)
     }
 
+    fn tools(&self, about: &About, tools: &[ToolUse]) -> Vec<String> {
+        // Whole calls, without ids, a line each.
+        tools
+            .iter()
+            .map(|tool| {
+                let arguments = if tool.arguments.is_empty() { "{}" } else { tool.arguments.as_str() };
+                let call = format!(
+                    r#"{{"function":{{"name":{},"arguments":{arguments}}}}}"#,
+                    quote(&tool.name, false)
+                );
+                line(about, &format!(r#""content":"","tool_calls":[{call}]"#), r#""done":false"#)
+            })
+            .collect()
+    }
+
     fn closing(&self, about: &About, stop: Option<&str>) -> Vec<String> {
         vec![line(about, r#""content":"""#, &done(about, stop))]
     }
@@ -97,7 +112,7 @@ impl Wire for Ollama {
 
     fn stop_word(&self, stop: &Stop) -> Option<String> {
         let word = match stop {
-            Stop::End | Stop::Filter | Stop::Pause => "stop",
+            Stop::End | Stop::Filter | Stop::Pause | Stop::Tool => "stop",
             Stop::Length | Stop::Context => "length",
             Stop::Missing => return None,
             Stop::Word(word) => word,

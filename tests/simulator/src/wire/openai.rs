@@ -1,9 +1,9 @@
 //! OpenAI Chat Completions, and what the servers that copy it add (`reasoning_content`).
 
-use super::{About, Refusal, Wire, bearer, body, flag, quote, text_of};
+use super::{About, Refusal, Wire, bearer, body, flag, fragments, quote, text_of};
 use crate::asked::{Asked, Provider, turns};
 use crate::http::HttpRequest;
-use crate::reply::{Failure, Stop, Usage};
+use crate::reply::{Failure, Stop, ToolUse, Usage};
 
 pub(crate) struct Openai;
 
@@ -47,6 +47,30 @@ fn stop_json(stop: Option<&str>) -> String {
     stop.map_or("null".to_owned(), |word| quote(word, false))
 }
 
+/// The calls of an assistant's message must be answered by the `tool` messages right after it.
+fn tools_unanswered(messages: &serde_json::Value) -> Option<String> {
+    let messages = messages.as_array()?;
+    for (at, message) in messages.iter().enumerate() {
+        let calls = message["tool_calls"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut called: Vec<&str> = calls.iter().filter_map(|call| call["id"].as_str()).collect();
+        let after = messages[at + 1..].iter().take_while(|message| message["role"] == "tool");
+        let mut answered: Vec<&str> =
+            after.filter_map(|message| message["tool_call_id"].as_str()).collect();
+        if message["role"] == "tool" {
+            continue;
+        }
+        called.sort_unstable();
+        answered.sort_unstable();
+        if called != answered {
+            return Some(
+                "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'."
+                    .to_owned(),
+            );
+        }
+    }
+    None
+}
+
 impl Wire for Openai {
     fn read(&self, request: &HttpRequest, n: usize) -> Result<Asked, Refusal> {
         let invalid = |message: &str| self.invalid(n, message);
@@ -55,6 +79,9 @@ impl Wire for Openai {
         let all = turns(&body);
         if all.is_empty() {
             return Err(invalid("[] is too short - 'messages'"));
+        }
+        if let Some(message) = tools_unanswered(&body["messages"]) {
+            return Err(invalid(&message));
         }
         let rules = |role: &str| role == "system" || role == "developer";
         let system: Vec<&str> =
@@ -96,6 +123,38 @@ impl Wire for Openai {
 
     fn text(&self, about: &About, text: &str) -> String {
         chunk(about, &format!(r#"{{"content":{}}}"#, about.quote(text)), "null")
+    }
+
+    fn tools(&self, about: &About, tools: &[ToolUse]) -> Vec<String> {
+        let mut events = Vec::new();
+        for (at, tool) in tools.iter().enumerate() {
+            let (n, name) = (about.n, quote(&tool.name, false));
+            events.push(chunk(
+                about,
+                &format!(
+                    r#"{{"tool_calls":[{{"index":{at},"id":"call_sim{n:04}{at:02}","type":"function","function":{{"name":{name},"arguments":""}}}}]}}"#
+                ),
+                "null",
+            ));
+        }
+        // The fragments of parallel calls come interleaved, which the index is there for.
+        let mut rest: Vec<_> = tools.iter().map(|tool| fragments(tool).into_iter()).collect();
+        loop {
+            let mut any = false;
+            for (at, parts) in rest.iter_mut().enumerate() {
+                let Some(part) = parts.next() else { continue };
+                any = true;
+                let part = about.quote(&part);
+                events.push(chunk(
+                    about,
+                    &format!(r#"{{"tool_calls":[{{"index":{at},"function":{{"arguments":{part}}}}}]}}"#),
+                    "null",
+                ));
+            }
+            if !any {
+                return events;
+            }
+        }
     }
 
     fn closing(&self, about: &About, stop: Option<&str>) -> Vec<String> {
@@ -140,6 +199,7 @@ impl Wire for Openai {
             Stop::End => "stop",
             Stop::Length | Stop::Context => "length",
             Stop::Filter => "content_filter",
+            Stop::Tool => "tool_calls",
             Stop::Pause => "pause_turn",
             Stop::Missing => return None,
             Stop::Word(word) => word,

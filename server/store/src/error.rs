@@ -45,6 +45,13 @@ pub enum StoreError {
         /// Its id as given.
         id: String,
     },
+    /// What was to be written is not right: too long, empty, of the wrong kind, or not possible in this state. Nothing was
+    /// written.
+    #[error("{}.", sentence(what))]
+    Invalid {
+        /// What is wrong with it, without a full stop.
+        what: String,
+    },
     /// The run may not make this move.
     #[error(transparent)]
     Transition(#[from] TransitionError),
@@ -71,6 +78,11 @@ impl StoreError {
         Self::NotFound { what, id: id.to_string() }
     }
 
+    /// Something that cannot be written.
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::Invalid { what: what.into() }
+    }
+
     /// Turns the failure of a reference to another table into a missing row of that table.
     pub(crate) fn or_missing(error: rusqlite::Error, what: &'static str, id: impl ToString) -> Self {
         match error.sqlite_error() {
@@ -80,6 +92,12 @@ impl StoreError {
             _ => error.into(),
         }
     }
+}
+
+/// With a capital at its beginning.
+fn sentence(what: &str) -> String {
+    let mut letters = what.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -1,7 +1,7 @@
 //! Runs as JSON, in the shape of the data model they grew from: the scalar columns of `agent_sessions` under their
 //! names, with `output` and `changed_files` as arrays again.
 
-use assist_base::{RunId, Timestamp};
+use assist_base::RunId;
 use rusqlite::Transaction;
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ impl Sessions<'_> {
 fn document(tx: &Transaction<'_>, session: &Session) -> Result<Value> {
     let mut output = Vec::new();
     for event in events::list(tx, session.id, 1)? {
-        let ts = iso(tx, Some(event.ts))?;
+        let ts = rows::iso(tx, Some(event.ts))?;
         output.push(json!({ "seq": event.seq, "ts": ts, "type": event.kind.as_str(), "data": event.data }));
     }
     let changed_files: Vec<Value> = session
@@ -57,21 +57,14 @@ fn document(tx: &Transaction<'_>, session: &Session) -> Result<Value> {
         "output": output,
         "changed_files": changed_files,
         "error": session.error,
-        "started_at": iso(tx, session.started_at)?,
-        "completed_at": iso(tx, session.completed_at)?,
-        "created_at": iso(tx, Some(session.created_at))?,
-        "updated_at": iso(tx, Some(session.updated_at))?,
+        "started_at": rows::iso(tx, session.started_at)?,
+        "completed_at": rows::iso(tx, session.completed_at)?,
+        "created_at": rows::iso(tx, Some(session.created_at))?,
+        "updated_at": rows::iso(tx, Some(session.updated_at))?,
         "intent": session.intent,
         "pause_reason": session.pause_reason,
         "summary": session.summary,
         "conversation_id": session.conversation,
         "client": session.client,
     }))
-}
-
-/// A moment as `2026-03-01T12:00:00.000Z`. SQLite knows the calendar; a moment outside of its years is null.
-fn iso(tx: &Transaction<'_>, at: Option<Timestamp>) -> Result<Option<String>> {
-    let Some(Timestamp(at)) = at else { return Ok(None) };
-    let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch') AS text";
-    Ok(rows::first(tx, sql, [at], |row| Ok(row.get("text")?))?.flatten())
 }

@@ -13,13 +13,16 @@ mod damage;
 mod error;
 mod events;
 mod export;
+mod ids;
 mod lane;
 mod leases;
 mod ledger;
+mod memory;
 mod messages;
 mod open;
 mod rows;
 mod schema;
+mod search;
 mod sessions;
 mod snapshots;
 mod store;
@@ -30,10 +33,16 @@ pub use checkpoints::{Checkpoint, Checkpoints};
 pub use conversations::{Conversation, ConversationOutcome, Conversations};
 pub use error::{Result, StoreError};
 pub use events::{Events, NewEvent};
+pub use ids::{AgentMessageId, ApprovalId, BadId, DocumentId, MemoryId, SnapshotSetId, TaskId};
 pub use leases::{HeldLease, Lease, Leases, Owner};
 pub use ledger::{Entry, Ledger, LedgerId, Settlement, Totals};
+pub use memory::{
+    Category, Duplicate, FoundMemory, Imported, Memories, Memory, MemoryChange, MemoryFilter, NewMemory,
+    Recall, Recalled, Remembered, Source, SourceEntry, Use,
+};
 pub use messages::{Message, Messages, NewMessage, Role};
 pub use open::Mode;
+pub use search::{Embedding, Past, PastFilter, PastMessage, PastRun, Vectors, Waiting};
 pub use sessions::{Found, ListFilter, NewSession, Session, Sessions, TransitionNote};
 pub use snapshots::{FileSnapshot, Snapshot, Snapshots};
 pub use store::Store;

@@ -98,6 +98,39 @@ pub(crate) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// A moment as `2026-03-01T12:00:00.000Z`. SQLite knows the calendar; a moment outside of its years is null.
+pub(crate) fn iso(tx: &Transaction<'_>, at: Option<Timestamp>) -> Result<Option<String>> {
+    let Some(Timestamp(at)) = at else { return Ok(None) };
+    let sql = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', ?1 / 1000.0, 'unixepoch') AS text";
+    Ok(first(tx, sql, [at], |row| Ok(row.get("text")?))?.flatten())
+}
+
+/// The moment that a date names: ISO 8601, with or without a time.
+///
+/// # Errors
+/// [`StoreError::Invalid`] when it is not a date.
+pub(crate) fn moment(tx: &Transaction<'_>, text: &str) -> Result<Timestamp> {
+    let sql = "SELECT CAST(round(unixepoch(?1, 'subsec') * 1000.0) AS INTEGER) AS at";
+    let at: Option<Option<i64>> = first(tx, sql, [text], |row| Ok(row.get("at")?))?;
+    at.flatten().map(Timestamp).ok_or_else(|| StoreError::invalid(format!("`{text}` is not a date")))
+}
+
+/// The beginning of a UUID with hyphens where they belong; none if it cannot be one.
+pub(crate) fn hyphenate(prefix: &str) -> Option<String> {
+    let digits: String = prefix.trim().chars().filter(|c| *c != '-').collect();
+    if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut text = String::new();
+    for (index, digit) in digits.to_ascii_lowercase().chars().enumerate() {
+        if matches!(index, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    Some(text)
+}
+
 /// Something in the file that is not ours.
 pub(crate) fn foreign(column: &str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Row { what: format!("{column}: {error}") }

@@ -177,7 +177,7 @@ impl Sessions<'_> {
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn find(&self, prefix: &str) -> Result<Found> {
-        let Some(prefix) = hyphenate(prefix) else { return Ok(Found::None) };
+        let Some(prefix) = rows::hyphenate(prefix) else { return Ok(Found::None) };
         let sql = "SELECT id FROM agent_sessions WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY created_at DESC LIMIT 20";
         let mut ids =
             self.0.read(move |tx| rows::all(tx, sql, [prefix], |row| rows::word::<RunId>(row, "id"))).await?;
@@ -367,20 +367,4 @@ fn session(row: &Row<'_>) -> Result<Session> {
         updated_at: rows::time(row, "updated_at")?,
         changed_files: Vec::new(),
     })
-}
-
-/// The beginning of a UUID with hyphens where they belong; none if it cannot be one.
-fn hyphenate(prefix: &str) -> Option<String> {
-    let digits: String = prefix.trim().chars().filter(|c| *c != '-').collect();
-    if digits.is_empty() || digits.len() > 32 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut text = String::new();
-    for (index, digit) in digits.to_ascii_lowercase().chars().enumerate() {
-        if matches!(index, 8 | 12 | 16 | 20) {
-            text.push('-');
-        }
-        text.push(digit);
-    }
-    Some(text)
 }

@@ -9,7 +9,8 @@ use crate::error::{Result, StoreError};
 use crate::lane::{Durability, Lane, OnError};
 use crate::open::{self, Mode, Opened};
 use crate::{
-    Blobs, Checkpoints, Conversations, Events, Leases, Ledger, Messages, Sessions, Snapshots, damage,
+    Blobs, Checkpoints, Conversations, Events, Leases, Ledger, Memories, Messages, Past, Sessions, Snapshots,
+    Vectors, damage,
 };
 
 /// Connections for reading, each with its thread. They open when there is something to read.
@@ -154,6 +155,21 @@ impl Store {
     /// What model calls cost: `ledger`.
     pub fn ledger(&self) -> Ledger<'_> {
         Ledger(self)
+    }
+
+    /// What Assist remembers: `advisor_memory`.
+    pub fn memory(&self) -> Memories<'_> {
+        Memories(self)
+    }
+
+    /// Embeddings of memories and messages, where there are any.
+    pub fn vectors(&self) -> Vectors<'_> {
+        Vectors(self)
+    }
+
+    /// Search over past runs and conversations.
+    pub fn past(&self) -> Past<'_> {
+        Past(self)
     }
 
     /// Runs `work` in a read transaction.

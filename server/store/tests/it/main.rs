@@ -9,7 +9,11 @@ mod leases;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod opening;
+#[cfg(test)]
+mod past;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]

@@ -1,0 +1,133 @@
+//! Words that stand nowhere as they are asked for: parts of a word of code (`authToken` of `useAuthToken`), and misspelt
+//! ones. Found by trigrams, then measured.
+
+use rusqlite::Transaction;
+
+use super::fusion::Scores;
+use super::query::{Query, quote};
+use crate::error::Result;
+use crate::rows;
+
+/// So many rows are looked at for each word.
+const CANDIDATES: i64 = 200;
+
+/// Shorter words are not taken for misspelt: too much resembles them.
+const SHORTEST: usize = 5;
+
+/// Words of this length may have two letters wrong, shorter ones one.
+const LONG: usize = 8;
+
+/// For each word of the question that no row holds: rows with a word that holds it or resembles it, by how many such
+/// words they have and how well they fit (1 for a part, less for a resemblance).
+///
+/// `index` is the table of the words, `trigrams` that of the trigrams; `text` reads a row's text by its number.
+pub(crate) fn find(
+    tx: &Transaction<'_>,
+    (index, trigrams, text): (&str, &str, &str),
+    query: &Query,
+) -> Result<Scores> {
+    let known = format!("SELECT 1 FROM {index} WHERE {index} MATCH ?1 LIMIT 1");
+    let candidates = format!(
+        "SELECT rowid AS number FROM {trigrams} WHERE {trigrams} MATCH ?1 ORDER BY rank LIMIT {CANDIDATES}"
+    );
+    let mut scores = Scores::new();
+    for word in query.words().iter().filter(|word| word.chars().count() >= 3) {
+        if tx.prepare_cached(&known)?.exists([quote(word)])? {
+            continue;
+        }
+        let numbers = |pattern: &str| -> Result<Vec<i64>> {
+            rows::all(tx, &candidates, [pattern], |row| Ok(row.get("number")?))
+        };
+        let parts = numbers(&quote(word))?;
+        for number in &parts {
+            *scores.entry(*number).or_default() += 1.0;
+        }
+        if !parts.is_empty() || word.chars().count() < SHORTEST {
+            continue;
+        }
+        // One wrong, missing or added letter leaves one half of the word as it is, two of them leave one third. Pieces
+        // have at least three letters, and overlap where the word is short.
+        let letters: Vec<char> = word.chars().collect();
+        for pieces in [2, 3] {
+            let mut found = Vec::new();
+            for number in numbers(&pieces_of(&letters, pieces))? {
+                let text = rows::first(tx, text, [number], |row| Ok(row.get::<_, String>("text")?))?;
+                let fit = text.map_or(0.0, |text| resemblance(&letters, &text));
+                if fit > 0.0 {
+                    found.push((number, fit));
+                }
+            }
+            for (number, fit) in &found {
+                *scores.entry(*number).or_default() += fit;
+            }
+            if !found.is_empty() || letters.len() < LONG {
+                break;
+            }
+        }
+    }
+    Ok(scores)
+}
+
+/// A word cut into pieces, as a question for any of them.
+fn pieces_of(letters: &[char], pieces: usize) -> String {
+    let length = (letters.len() / pieces).max(3).min(letters.len());
+    let last = letters.len() - length;
+    let piece = |n: usize| letters[last * n / (pieces - 1)..][..length].iter().collect::<String>();
+    (0..pieces).map(|n| quote(&piece(n))).collect::<Vec<_>>().join(" OR ")
+}
+
+/// How well the best word of a text resembles one that is asked for; zero when none does.
+fn resemblance(wanted: &[char], text: &str) -> f64 {
+    let allowed = if wanted.len() < LONG { 1 } else { 2 };
+    text.split(|c: char| !c.is_alphanumeric())
+        .map(|word| word.chars().flat_map(char::to_lowercase).take(80).collect::<Vec<char>>())
+        .filter_map(|word| distance(wanted, &word, allowed))
+        .min()
+        .map_or(0.0, |distance| 1.0 - 0.25 * (distance as f64))
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours between two words, if there are at most `allowed`. Endings
+/// of the second beyond the first's length (`referral` in `referrals`) do not count.
+fn distance(wanted: &[char], word: &[char], allowed: usize) -> Option<usize> {
+    if word.len() + allowed < wanted.len() || word.len() > wanted.len() + allowed + 3 {
+        return None;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=word.len()).collect();
+    for (row, letter) in wanted.iter().enumerate() {
+        let mut next = vec![row + 1];
+        for (column, other) in word.iter().enumerate() {
+            let mut best =
+                (last[column] + usize::from(letter != other)).min(last[column + 1] + 1).min(next[column] + 1);
+            if row > 0 && column > 0 && letter == &word[column - 1] && &wanted[row - 1] == other {
+                best = best.min(before[column - 1] + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut last, next);
+    }
+    // The best end within the word, at most three letters before its own.
+    let least = last[word.len().saturating_sub(3)..].iter().copied().min()?;
+    (least <= allowed).then_some(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(wanted: &str, text: &str, expected: f64) {
+        let letters: Vec<char> = wanted.chars().collect();
+        assert_eq!(resemblance(&letters, text), expected, "{wanted} in {text}");
+    }
+
+    #[test]
+    fn a_misspelt_word_resembles_the_right_one() {
+        check("referal", "the Referral program", 0.75);
+        check("refferal", "two referrals", 0.5);
+        check("onbaording", "onboarding flow", 0.75);
+        check("onboarding", "onboarding flow", 1.0);
+        check("stripe", "strict typing", 0.0);
+        check("checkout", "check the output", 0.0);
+        check("größe", "Grösse", 0.0);
+    }
+}

@@ -1,0 +1,304 @@
+//! Embeddings, where the caller has them. Kept as one signed byte a dimension, with one bit a dimension beside them: a
+//! search looks through the bits, and lets the bytes decide among the best.
+//!
+//! This is plain Rust over ordinary tables, not an SQLite extension: such an extension is registered with `unsafe` code, and
+//! would read tables that may have come with a cloned repository in C. Vectors that are absent, of another model or of
+//! another length are never an error for a search.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rusqlite::{Transaction, params};
+
+use super::fusion::Scores;
+use crate::error::{Result, StoreError};
+use crate::lane::Durability;
+use crate::{MemoryId, Store, rows};
+
+/// The longest vector that is kept.
+const MAX_DIMENSIONS: usize = 8_192;
+
+/// So many of the best by bits are measured by bytes, for each result that is asked for.
+const RESCORED: usize = 40;
+
+/// The vectors of a store.
+#[derive(Debug, Clone, Copy)]
+pub struct Vectors<'s>(pub(crate) &'s Store);
+
+/// A vector and the model that made it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// `provider/model`: vectors of different models are never compared.
+    pub model: String,
+    /// The vector, of any length but zero.
+    pub values: Vec<f32>,
+}
+
+/// A text that has no vector of a model yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// What the vector is to be given back with.
+    pub number: i64,
+    /// The text to be embedded.
+    pub text: String,
+}
+
+impl Vectors<'_> {
+    /// Memories that have no vector of `model` yet, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn waiting_memories(&self, model: &str, limit: usize) -> Result<Vec<Waiting>> {
+        let sql = "SELECT m.number AS number, m.key || ': ' || m.value AS text FROM advisor_memory AS m
+            WHERE m.merged_into IS NULL AND NOT EXISTS (
+                SELECT 1 FROM vectors AS v JOIN vector_models AS model ON model.number = v.model
+                WHERE v.kind = 'memory' AND v.subject = m.number AND model.name = ?1)
+            ORDER BY m.number DESC LIMIT ?2";
+        self.waiting(sql, model, limit).await
+    }
+
+    /// Complete messages of conversations that have no vector of `model` yet, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn waiting_messages(&self, model: &str, limit: usize) -> Result<Vec<Waiting>> {
+        let sql = "SELECT i.number AS number, m.content AS text
+            FROM message_index AS i JOIN messages AS m ON m.id = i.message_id
+            WHERE m.partial = 0 AND NOT EXISTS (
+                SELECT 1 FROM vectors AS v JOIN vector_models AS model ON model.number = v.model
+                WHERE v.kind = 'message' AND v.subject = i.number AND model.name = ?1)
+            ORDER BY i.number DESC LIMIT ?2";
+        self.waiting(sql, model, limit).await
+    }
+
+    async fn waiting(&self, sql: &'static str, model: &str, limit: usize) -> Result<Vec<Waiting>> {
+        let (model, limit) = (model.to_owned(), rows::integer(limit as u64));
+        self.0
+            .read(move |tx| {
+                rows::all(tx, sql, params![model, limit], |row| {
+                    Ok(Waiting { number: row.get("number")?, text: row.get("text")? })
+                })
+            })
+            .await
+    }
+
+    /// Keeps vectors of memories, by the numbers of [`Vectors::waiting_memories`]. A memory that is gone meanwhile is
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] when a vector is empty, holds what is not a number, or has another length than those of its
+    /// model have. Nothing is kept then.
+    pub async fn keep_memories(&self, model: &str, vectors: Vec<(i64, Vec<f32>)>) -> Result<()> {
+        self.keep("memory", "SELECT 1 FROM advisor_memory WHERE number = ?1", model, vectors).await
+    }
+
+    /// Keeps vectors of messages, by the numbers of [`Vectors::waiting_messages`].
+    ///
+    /// # Errors
+    /// As [`Vectors::keep_memories`].
+    pub async fn keep_messages(&self, model: &str, vectors: Vec<(i64, Vec<f32>)>) -> Result<()> {
+        self.keep("message", "SELECT 1 FROM message_index WHERE number = ?1", model, vectors).await
+    }
+
+    /// Keeps the vector of one memory.
+    ///
+    /// # Errors
+    /// As [`Vectors::keep_memories`], and [`StoreError::NotFound`] when there is no such memory.
+    pub async fn keep_memory(&self, id: MemoryId, embedding: Embedding) -> Result<()> {
+        let sql = "SELECT number FROM advisor_memory WHERE id = ?1";
+        let number = self
+            .0
+            .read(move |tx| rows::first(tx, sql, [id.to_string()], |row| Ok(row.get("number")?)))
+            .await?
+            .ok_or_else(|| StoreError::missing("memory", id))?;
+        self.keep_memories(&embedding.model, vec![(number, embedding.values)]).await
+    }
+
+    async fn keep(
+        &self,
+        kind: &'static str,
+        exists: &'static str,
+        model: &str,
+        vectors: Vec<(i64, Vec<f32>)>,
+    ) -> Result<()> {
+        let model = model.to_owned();
+        self.0
+            .write(Durability::Normal, move |tx| {
+                for (number, values) in &vectors {
+                    let model = model_number(tx, &model, values.len())?;
+                    let bytes = to_bytes(values)
+                        .ok_or_else(|| StoreError::invalid("the vector holds what is not a number"))?;
+                    if !tx.prepare_cached(exists)?.exists([number])? {
+                        continue;
+                    }
+                    let sql =
+                        "INSERT OR REPLACE INTO vectors (model, kind, subject, data) VALUES (?1, ?2, ?3, ?4)";
+                    rows::run(tx, sql, params![model, kind, number, as_blob(&bytes)])?;
+                    let sql = "INSERT OR REPLACE INTO vector_sketches (model, kind, subject, bits)
+                        VALUES (?1, ?2, ?3, ?4)";
+                    rows::run(tx, sql, params![model, kind, number, to_bits(&bytes)])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Forgets the vectors of every model but `model`, when another is configured.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn forget_other_models(&self, model: &str) -> Result<()> {
+        let model = model.to_owned();
+        self.0
+            .write(Durability::Normal, move |tx| {
+                rows::run(tx, "DELETE FROM vector_models WHERE name <> ?1", [model])?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+fn model_number(tx: &Transaction<'_>, name: &str, dimensions: usize) -> Result<i64> {
+    if dimensions == 0 || dimensions > MAX_DIMENSIONS {
+        return Err(StoreError::invalid(format!("a vector of {dimensions} numbers cannot be kept")));
+    }
+    let size = rows::integer(dimensions as u64);
+    rows::run(
+        tx,
+        "INSERT INTO vector_models (name, dimensions) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![name, size],
+    )?;
+    let sql = "SELECT number, dimensions FROM vector_models WHERE name = ?1";
+    match rows::first(tx, sql, [name], |row| Ok((row.get("number")?, row.get::<_, i64>("dimensions")?)))? {
+        Some((number, known)) if known == size => Ok(number),
+        found => Err(StoreError::invalid(format!(
+            "the vectors of {name} have {} numbers, this one has {dimensions}",
+            found.map_or(0, |(_, known)| known)
+        ))),
+    }
+}
+
+/// The rows of a kind whose vectors are nearest to `wanted`, by cosine, at most `limit`. Empty when there are no vectors
+/// of its model, or they have another length.
+pub(crate) fn nearest(tx: &Transaction<'_>, kind: &str, wanted: &Embedding, limit: usize) -> Result<Scores> {
+    let Some(bytes) = to_bytes(&wanted.values) else { return Ok(Scores::new()) };
+    let sql = "SELECT number FROM vector_models WHERE name = ?1 AND dimensions = ?2";
+    let size = rows::integer(bytes.len() as u64);
+    let model: Option<i64> = rows::first(tx, sql, params![wanted.model, size], |row| Ok(row.get("number")?))?;
+    let Some(model) = model else { return Ok(Scores::new()) };
+
+    let bits = to_bits(&bytes);
+    let keep = limit.saturating_mul(RESCORED).max(400);
+    let mut best: BinaryHeap<(u32, Reverse<i64>)> = BinaryHeap::with_capacity(keep + 1);
+    let mut statement =
+        tx.prepare_cached("SELECT subject, bits FROM vector_sketches WHERE kind = ?1 AND model = ?2")?;
+    let mut sketches = statement.query(params![kind, model])?;
+    while let Some(row) = sketches.next()? {
+        let sketch =
+            row.get_ref(1)?.as_blob().map_err(|error| rows::foreign("vector_sketches.bits", error))?;
+        let apart = differing(&bits, sketch);
+        if best.len() < keep {
+            best.push((apart, Reverse(row.get(0)?)));
+        } else if best.peek().is_some_and(|(farthest, _)| apart < *farthest) {
+            best.pop();
+            best.push((apart, Reverse(row.get(0)?)));
+        }
+    }
+
+    let sql = "SELECT data FROM vectors WHERE kind = ?1 AND subject = ?2 AND model = ?3";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut measured: Vec<(f64, i64)> = Vec::with_capacity(best.len());
+    for (_, Reverse(number)) in best {
+        let mut found = statement.query(params![kind, number, model])?;
+        if let Some(row) = found.next()? {
+            let data = row.get_ref(0)?.as_blob().map_err(|error| rows::foreign("vectors.data", error))?;
+            measured.push((cosine(&bytes, data), number));
+        }
+    }
+    measured.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    measured.truncate(limit);
+    Ok(measured
+        .into_iter()
+        .filter(|(cosine, _)| *cosine > 0.0)
+        .map(|(cosine, number)| (number, cosine))
+        .collect())
+}
+
+/// One signed byte a number, in proportion to the largest. None when one is not a number.
+fn to_bytes(values: &[f32]) -> Option<Vec<i8>> {
+    if values.iter().any(|value| !value.is_finite()) {
+        return None;
+    }
+    let largest = values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let scale = if largest > 0.0 { 127.0 / largest } else { 0.0 };
+    // Within -127…127 by construction.
+    Some(values.iter().map(|value| (value * scale).round() as i8).collect())
+}
+
+fn as_blob(bytes: &[i8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte.cast_unsigned()).collect()
+}
+
+/// One bit a number: whether it is positive.
+fn to_bits(bytes: &[i8]) -> Vec<u8> {
+    bytes
+        .chunks(8)
+        .map(|chunk| chunk.iter().enumerate().fold(0, |bits, (at, byte)| bits | u8::from(*byte > 0) << at))
+        .collect()
+}
+
+fn differing(a: &[u8], b: &[u8]) -> u32 {
+    if a.len() != b.len() {
+        return u32::MAX;
+    }
+    let (words_a, rest_a) = a.as_chunks::<8>();
+    let (words_b, rest_b) = b.as_chunks::<8>();
+    let words = words_a.iter().zip(words_b);
+    let wide =
+        words.map(|(a, b)| (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*b)).count_ones()).sum::<u32>();
+    wide + rest_a.iter().zip(rest_b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>()
+}
+
+/// The cosine of the angle between two vectors; zero where their lengths differ.
+fn cosine(a: &[i8], b: &[u8]) -> f64 {
+    if a.len() != b.len() {
+        return 0.0;
+    }
+    let (mut dot, mut length_a, mut length_b) = (0_i64, 0_i64, 0_i64);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (i64::from(*a), i64::from(b.cast_signed()));
+        dot += a * b;
+        length_a += a * a;
+        length_b += b * b;
+    }
+    let lengths = (length_a as f64).sqrt() * (length_b as f64).sqrt();
+    if lengths > 0.0 { dot as f64 / lengths } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quantised_cosine_is_close_to_the_exact_one() {
+        let wave = |phase: f32| (0..384).map(|n| (n as f32 * 0.37 + phase).sin()).collect::<Vec<f32>>();
+        let (a, b) = (wave(0.0), wave(0.8));
+        let exact = a.iter().zip(&b).map(|(a, b)| f64::from(a * b)).sum::<f64>()
+            / (a.iter().map(|a| f64::from(a * a)).sum::<f64>()
+                * b.iter().map(|b| f64::from(b * b)).sum::<f64>())
+            .sqrt();
+        let kept = as_blob(&to_bytes(&b).unwrap());
+        assert!((cosine(&to_bytes(&a).unwrap(), &kept) - exact).abs() < 0.01);
+        assert_eq!(to_bytes(&[f32::NAN]), None);
+        assert_eq!(cosine(&to_bytes(&[0.0, 0.0]).unwrap(), &[0, 0]), 0.0);
+        assert_eq!(cosine(&[1], &[1, 2]), 0.0);
+    }
+
+    #[test]
+    fn bits_tell_signs() {
+        let bits = to_bits(&[1, -1, 0, 5, 0, 0, 0, 127, 1]);
+        assert_eq!(bits, [0b1000_1001, 1]);
+        assert_eq!(differing(&bits, &[0b1000_1000, 0]), 2);
+        assert_eq!(differing(&bits, &[0]), u32::MAX);
+    }
+}

@@ -20,7 +20,10 @@ const TARGETS: [(usize, f64); 4] = [(2 << 10, 2.0), (10 << 10, 1.5), (50 << 10, 
 fn main() {
     let mut failed = false;
     println!("seed {SEED}, chunks of {CHUNK} bytes, TSX");
-    println!("{:>8} {:>7} {:>10} {:>10} {:>10} {:>7} {:>7}", "bytes", "rounds", "scan", "all", "parse", "ratio", "target");
+    println!(
+        "{:>8} {:>7} {:>10} {:>10} {:>10} {:>7} {:>7}",
+        "bytes", "rounds", "scan", "all", "parse", "ratio", "target"
+    );
     for (size, target) in TARGETS {
         let rounds = (4_000_000 / size).clamp(60, 1000);
         let mut scans = Vec::with_capacity(rounds);
@@ -100,7 +103,8 @@ fn gate(chunks: &[&str]) -> (Duration, Duration) {
     let ending = scanner.finish();
     let scan = start.elapsed();
     let component = component.expect("the stream holds a component");
-    let placement = place("", Some(Language::Tsx), &component, &Target::NewFile, None).expect("a new file takes it");
+    let placement =
+        place("", Some(Language::Tsx), &component, &Target::NewFile, None).expect("a new file takes it");
     let judgement = judge(&Candidate {
         component: &component,
         language: Some(Language::Tsx),

@@ -111,7 +111,9 @@ static PLAIN: [bool; 256] = {
     let mut byte = 0;
     while byte < 256 {
         let at = byte as u8;
-        table[byte] = at.is_ascii_alphanumeric() || matches!(at, b' ' | b'_' | b'.' | b',' | b':' | b'=' | b';' | b'-' | b'>' | b'<') || at >= 0x80;
+        table[byte] = at.is_ascii_alphanumeric()
+            || matches!(at, b' ' | b'_' | b'.' | b',' | b':' | b'=' | b';' | b'-' | b'>' | b'<')
+            || at >= 0x80;
         byte += 1;
     }
     table

@@ -4,13 +4,12 @@
 //! recurses, so text that nests deeper than the stack allows is read on a thread of its own with a stack to match, and
 //! beyond that not at all.
 
+mod names;
+
 use std::cell::RefCell;
 
 use assist_base::ByteRange;
 use oxc_allocator::Allocator;
-use oxc_ast::ast::{
-    BindingPattern, Declaration, ExportDefaultDeclarationKind, ModuleExportName, Program, Statement,
-};
 use oxc_parser::Parser;
 use oxc_span::SourceType;
 use tree_sitter::Tree;
@@ -37,6 +36,18 @@ pub(crate) struct Reading {
     pub open_exports: bool,
     /// A default export without a name of its own.
     pub anonymous_default: bool,
+    /// Names that are declared or exported twice, where the language allows them once, with the place of the second.
+    pub doubled: Vec<Doubled>,
+}
+
+/// A name that stands for two things. The parser leaves this to later stages, but an edit must not bring it about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Doubled {
+    pub name: String,
+    /// Byte offset of the second.
+    pub at: usize,
+    /// `declared`, `imported` or `exported`.
+    pub how: &'static str,
 }
 
 /// Reads `text`. A `tree` of the same text, where there is one, tells how deep it nests.
@@ -128,7 +139,7 @@ fn read_once(text: &str, kind: SourceType) -> Reading {
                     .faults
                     .push(Fault { range: ByteRange::at(text.len()), message: "the parser gave up".into() });
             }
-            names(&parsed.program, &mut reading);
+            names::collect(&parsed.program, &mut reading);
         }
         arena.reset();
         reading.faults.sort_by_key(|fault| fault.range.start);
@@ -141,69 +152,4 @@ fn read_once(text: &str, kind: SourceType) -> Reading {
 fn plain(message: &str) -> String {
     let message = message.split(" Did you mean").next().unwrap_or(message);
     message.trim().trim_end_matches(['.', '?']).replace('\n', " ")
-}
-
-fn names(program: &Program<'_>, reading: &mut Reading) {
-    for statement in &program.body {
-        match statement {
-            Statement::ExportDeclaration(export) => {
-                let before = reading.declared.len();
-                declared(&export.declaration, &mut reading.declared);
-                reading.exported.extend_from_slice(&reading.declared[before..]);
-            }
-            Statement::ExportNamedDeclaration(export) => {
-                reading.exported.extend(export.specifiers.iter().map(|one| export_name(&one.exported)));
-            }
-            Statement::ExportFromDeclaration(export) => {
-                reading.exported.extend(export.specifiers.iter().map(|one| export_name(&one.exported)));
-            }
-            Statement::ExportAllDeclaration(export) => match &export.exported {
-                Some(name) => reading.exported.push(export_name(name)),
-                None => reading.open_exports = true,
-            },
-            Statement::ExportDefaultDeclaration(export) => {
-                reading.exported.push("default".to_owned());
-                let name = match &export.declaration {
-                    ExportDefaultDeclarationKind::FunctionDeclaration(function) => function.id.as_ref(),
-                    ExportDefaultDeclarationKind::ClassDeclaration(class) => class.id.as_ref(),
-                    ExportDefaultDeclarationKind::TSInterfaceDeclaration(interface) => Some(&interface.id),
-                    _ => None,
-                };
-                match name {
-                    Some(name) => reading.declared.push(name.name.to_string()),
-                    None => {
-                        let names_another =
-                            matches!(&export.declaration, ExportDefaultDeclarationKind::Identifier(_));
-                        reading.anonymous_default |= !names_another;
-                    }
-                }
-            }
-            Statement::TSExportAssignment(_) => reading.open_exports = true,
-            Statement::ExpressionStatement(_) => {}
-            statement => {
-                if let Some(declaration) = statement.as_declaration() {
-                    declared(declaration, &mut reading.declared);
-                }
-            }
-        }
-    }
-}
-
-fn declared(declaration: &Declaration<'_>, names: &mut Vec<String>) {
-    if let Declaration::VariableDeclaration(variables) = declaration {
-        for variable in &variables.declarations {
-            match &variable.id {
-                BindingPattern::BindingIdentifier(name) => names.push(name.name.to_string()),
-                pattern => {
-                    names.extend(pattern.get_binding_identifiers().iter().map(|name| name.name.to_string()))
-                }
-            }
-        }
-    } else if let Some(name) = declaration.id() {
-        names.push(name.name.to_string());
-    }
-}
-
-fn export_name(name: &ModuleExportName<'_>) -> String {
-    name.name().to_string()
 }

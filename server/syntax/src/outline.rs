@@ -125,7 +125,9 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
         .filter(|(_, pattern, one)| one.kind == Kind::Element && *pattern == 0)
         .map(|(_, _, one)| one.range)
         .collect();
-    found.retain(|(_, pattern, one)| *pattern == 0 || one.kind != Kind::Element || !by_id.contains(&one.range));
+    found.retain(|(_, pattern, one)| {
+        *pattern == 0 || one.kind != Kind::Element || !by_id.contains(&one.range)
+    });
     // The same name by several patterns: the widest extent, the kind of the earliest pattern.
     found.sort_by_key(|(name, pattern, _)| (name.start, name.end, *pattern));
     let mut outline: Vec<Outlined> = Vec::with_capacity(found.len());

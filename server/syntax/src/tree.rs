@@ -51,7 +51,10 @@ pub(crate) fn faults(tree: &Tree, text: &str, language: Language) -> Vec<Fault> 
         // A stray end tag of HTML is a node of its own, not an error.
         let mut descend = node.has_error() || language == Language::Html;
         if node.kind() == "erroneous_end_tag" {
-            found.push(Fault { range: node.byte_range().into(), message: "this tag closes nothing".to_owned() });
+            found.push(Fault {
+                range: node.byte_range().into(),
+                message: "this tag closes nothing".to_owned(),
+            });
             descend = false;
         } else if node.is_missing() {
             found.push(Fault { range: node.byte_range().into(), message: missing(node) });
@@ -72,11 +75,19 @@ pub(crate) fn faults(tree: &Tree, text: &str, language: Language) -> Vec<Fault> 
             }
         }
     }
+    if found.is_empty() && tree.root_node().has_error() && language != Language::Html {
+        // Some missing tokens have no node that a cursor visits.
+        let message = "something is not closed".to_owned();
+        found.push(Fault { range: ByteRange::at(tree.root_node().end_byte()), message });
+    }
     found
 }
 
 fn missing(node: Node<'_>) -> String {
     let what = node.kind();
+    if what.contains("end_tag") {
+        return "an end tag is missing here".to_owned();
+    }
     if node.is_named() {
         format!("{} is missing here", article(what))
     } else {

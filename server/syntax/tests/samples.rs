@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use assist_base::DocPath;
 use assist_syntax::{
-    Candidate, Component, Judgement, Kind, Language, Scanned, Scanner, Seam, Target, Verdict, judge, outline, place,
-    stitch, tail,
+    Candidate, Component, Judgement, Kind, Language, Scanned, Scanner, Seam, Target, Verdict, judge, outline,
+    place, stitch, tail,
 };
 
 fn folder(language: Language) -> PathBuf {
@@ -67,7 +67,10 @@ fn good_samples_are_whole_and_broken_ones_are_not() {
 
         let (path, broken) = sample(language, "broken");
         let judgement = judge_alone(language, &component(&stream(&path, &broken)).unwrap());
-        assert!(matches!(judgement.verdict, Verdict::Malformed | Verdict::Truncated), "{path}: {judgement:?}");
+        assert!(
+            matches!(judgement.verdict, Verdict::Malformed | Verdict::Truncated),
+            "{path}: {judgement:?}"
+        );
         assert!(!judgement.reasons.is_empty(), "{path}");
         for reason in &judgement.reasons {
             assert!(reason.message.ends_with('.') && !reason.message.contains('\n'), "{path}: {reason:?}");
@@ -93,10 +96,19 @@ fn the_outline_names_what_a_sample_declares() {
             Language::Rust,
             "LIMIT variable|Order struct|Priced trait|  price method|  dear method|Order<'a> impl|  new method|Order<'_> impl|  price method|order macro|by_id function",
         ),
-        (Language::Go, "Limit variable|names variable|raw variable|Order struct|Priced interface|Number interface|Price method|Sum function"),
+        (
+            Language::Go,
+            "Limit variable|names variable|raw variable|Order struct|Priced interface|Number interface|Price method|Sum function",
+        ),
         (Language::Json, "name key|private key|scripts key|numbers key|nested key"),
-        (Language::Css, ":root rule|.hero > h1::before, .hero:hover rule|(min-width: 40em) rule|  .hero rule|fade rule"),
-        (Language::Html, "head element|  style element|body element|  top element|  main element|  script element"),
+        (
+            Language::Css,
+            ":root rule|.hero > h1::before, .hero:hover rule|(min-width: 40em) rule|  .hero rule|fade rule",
+        ),
+        (
+            Language::Html,
+            "head element|  style element|body element|  top element|  main element|  script element",
+        ),
     ] {
         let (path, text) = sample(language, "good");
         let found: Vec<String> = outline(&text, language)
@@ -158,7 +170,12 @@ fn a_continuation_that_repeats_nothing_is_refused() {
             if let Ok(stitched) = stitch(&text[..cut], &text[cut..]) {
                 // The only right joint of texts that do not overlap is their seam.
                 let found = component(&stitched.text);
-                assert_eq!(found.map(|found| found.code), Some(good.clone()), "{path} at {cut}: {:?}", stitched.seam);
+                assert_eq!(
+                    found.map(|found| found.code),
+                    Some(good.clone()),
+                    "{path} at {cut}: {:?}",
+                    stitched.seam
+                );
             }
         }
     }

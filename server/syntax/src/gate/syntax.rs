@@ -55,7 +55,10 @@ fn parse_file(language: Language, text: &str, declarations: bool) -> Parsed {
         match language {
             Language::Json => faults.extend(extra_value(&tree)),
             Language::Python => faults.extend(empty_block(&tree)),
-            Language::Html => faults.extend(no_element(&tree)),
+            Language::Html => {
+                faults.extend(unclosed_element(&tree, text));
+                faults.extend(no_element(&tree));
+            }
             _ => {}
         }
     }
@@ -85,12 +88,35 @@ fn empty_block(tree: &Tree) -> Option<Fault> {
     })
 }
 
+/// Elements that may stand without an end tag.
+const MAY_STAY_OPEN: [&str; 34] = [
+    "area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html", "img",
+    "input", "li", "link", "meta", "optgroup", "option", "p", "param", "rp", "rt", "source", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "track", "wbr", "basefont", "frame",
+];
+
+/// An element without its end tag, which the grammar only marks where a cursor does not go.
+fn unclosed_element(tree: &Tree, text: &str) -> Option<Fault> {
+    let name = |node: tree_sitter::Node<'_>| {
+        let tag = node.child(0).filter(|tag| tag.kind() == "start_tag")?;
+        Some(text.get(tag.named_child(0)?.byte_range())?.to_ascii_lowercase())
+    };
+    let found = tree::find(tree, |node| {
+        let ends =
+            || node.child(node.child_count().saturating_sub(1)).is_some_and(|last| last.kind() == "end_tag");
+        node.kind() == "element"
+            && name(node).is_some_and(|name| !MAY_STAY_OPEN.contains(&name.as_str()) && !ends())
+    })?;
+    let message = format!("`<{}>` is not closed", name(found).unwrap_or_default());
+    Some(Fault { range: ByteRange::at(found.end_byte()), message })
+}
+
 /// The grammar of HTML takes any text; a page has elements.
 fn no_element(tree: &Tree) -> Option<Fault> {
     let root = tree.root_node();
     let mut cursor = root.walk();
     let plain = root.named_children(&mut cursor).all(|node| matches!(node.kind(), "text" | "entity"));
-    plain.then(|| Fault { range: root.byte_range().into(), message: "there is no element".to_owned() })
+    plain.then(|| Fault { range: ByteRange::at(0), message: "there is no element".to_owned() })
 }
 
 /// Decides by what the parsers say.
@@ -114,10 +140,13 @@ pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision 
         && Brackets::balanced(code, language.family())
         && Brackets::balanced(after, language.family())
     {
-        let mut reasons = reason("The CSS grammar does not know all of this, so nothing can vouch for it.", None);
-        reasons.extend(complaints.iter().map(|fault| {
-            if alone.is_some() { in_code(fault, code) } else { in_file(fault, candidate) }
-        }));
+        let mut reasons =
+            reason("The CSS grammar does not know all of this, so nothing can vouch for it.", None);
+        reasons.extend(
+            complaints
+                .iter()
+                .map(|fault| if alone.is_some() { in_code(fault, code) } else { in_file(fault, candidate) }),
+        );
         return (Verdict::Unverified, reasons);
     }
     if let Some(alone) = alone.as_ref().filter(|alone| !alone.faults.is_empty()) {
@@ -132,6 +161,9 @@ pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision 
         return broken_file(candidate, language, &spliced, is_whole_file);
     }
     if let Some(decision) = swallows(candidate, language, &spliced) {
+        return decision;
+    }
+    if let Some(decision) = doubles(candidate, language, &spliced) {
         return decision;
     }
     if candidate.top_level {
@@ -256,6 +288,27 @@ fn swallows(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> 
     Some((Verdict::Malformed, reason(message, None)))
 }
 
+/// The file would declare or export a name twice that it does not have twice now: a model that answered with more than
+/// the selection, or an export that the file has at its end.
+fn doubles(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> Option<Decision> {
+    let doubled = &spliced.reading.as_ref()?.doubled;
+    if doubled.is_empty() {
+        return None;
+    }
+    let was = candidate.before.filter(|before| !before.trim().is_empty());
+    let known = was.map(|before| parse(language, before, candidate)).and_then(|was| was.reading);
+    let known = known.map(|reading| reading.doubled).unwrap_or_default();
+    let reasons: Vec<Reason> = doubled
+        .iter()
+        .filter(|one| !known.iter().any(|other| other.name == one.name && other.how == one.how))
+        .map(|one| {
+            let message = format!("`{}` would be {} twice", one.name, one.how);
+            in_file(&Fault { range: ByteRange::at(one.at), message }, candidate)
+        })
+        .collect();
+    (!reasons.is_empty()).then_some((Verdict::Malformed, reasons))
+}
+
 fn unclosed(code: &str, language: Language) -> Vec<Reason> {
     let open = Brackets::of(code, language.family());
     let Some(innermost) = open.last() else { return Vec::new() };
@@ -269,10 +322,18 @@ fn was_cut(code: &str, faults: &[Fault], language: Language, fragment: bool) -> 
     let open = !Brackets::of(code, language.family()).is_empty();
     let end = code.trim_end().len();
     let reaches_end = |fault: &Fault| {
-        fault.range.start >= end || fault.range.end > end || (language == Language::Html && fault.range.end >= end)
+        fault.range.start >= end
+            || fault.range.end > end
+            || (language == Language::Html && fault.range.end >= end)
     };
     let at_end = !fragment && faults.iter().any(reaches_end);
-    if fragment || !language.is_ecma() { open || at_end } else { at_end && (open || faults.len() == 1) }
+    if fragment {
+        open
+    } else if language.is_ecma() {
+        at_end && (open || faults.len() == 1)
+    } else {
+        at_end || (open && faults.iter().any(|fault| fault.range.end >= end))
+    }
 }
 
 /// A fault of the component's own text.

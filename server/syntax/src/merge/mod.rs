@@ -10,7 +10,8 @@ mod layout;
 mod named;
 mod selection;
 
-use assist_base::{ByteRange, TextEdit, change::apply_edits};
+use assist_base::change::{EditError, apply_edits};
+use assist_base::{ByteRange, TextEdit};
 
 use crate::languages::Language;
 use crate::outline::Kind;
@@ -91,6 +92,12 @@ pub enum PlaceError {
     /// A new file was asked for, but there is text.
     #[error("the file already has text")]
     Exists,
+    /// The places that the component would change lie in each other.
+    #[error("the places the component would change overlap at line {line}")]
+    Overlap {
+        /// The line, from 1.
+        line: usize,
+    },
     /// The component imports a name that the file imports from elsewhere.
     #[error("the file imports `{name}` from `{ours}`, the component from `{theirs}`")]
     ImportConflict {
@@ -133,13 +140,13 @@ pub fn place(
             let eol = layout::line_ending(before);
             let text = format!("{}{eol}", layout::with_line_ending(code, eol));
             let edit = TextEdit { range: ByteRange::new(0, before.len()), text };
-            Ok(finish(before, vec![edit], 0, How::Created))
+            finish(before, vec![edit], 0, How::Created)
         }
     }
 }
 
 /// The placement that edits make, `main` being the index of the main one.
-fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Placement {
+fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Result<Placement, PlaceError> {
     let mut shift = 0_isize;
     let mut replaced = ByteRange::at(0);
     let mut inserted = ByteRange::at(0);
@@ -151,9 +158,11 @@ fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Placemen
         }
         shift += edit.text.len() as isize - edit.range.len() as isize;
     }
-    // The makers of edits take ranges from the text itself and put them in order.
-    let after = apply_edits(before, &edits).unwrap_or_else(|_| before.to_owned());
-    Placement { edits, replaced, inserted, after, how }
+    let after = apply_edits(before, &edits).map_err(|error| match error {
+        EditError::Overlap { at } => PlaceError::Overlap { line: line_of(before, at) },
+        EditError::OutOfText { start, end } => PlaceError::OutOfText { start, end },
+    })?;
+    Ok(Placement { edits, replaced, inserted, after, how })
 }
 
 /// Code without blank lines at its edges and without its last newline.

@@ -23,6 +23,7 @@ struct Declared {
     name: String,
     kind: Kind,
     range: ByteRange,
+    depth: usize,
 }
 
 pub(super) fn place(
@@ -34,20 +35,22 @@ pub(super) fn place(
 ) -> Result<Placement, PlaceError> {
     let eol = line_ending(before);
     let Some(language) = language else {
-        return Ok(insert(before, code, None, eol, at_end(before), Vec::new()));
+        return insert(before, code, None, eol, at_end(before), None);
     };
     let hoisted = imports::hoist(before, code, language, None).transpose()?;
     let (code, import_edit) = match &hoisted {
         Some(hoisted) => (hoisted.rest.as_str(), hoisted.edit.clone()),
         None => (code, None),
     };
+    // A member of a JSON object may come with the comma after it, which the file has already.
+    let code = if language == Language::Json { code.trim_end_matches(',') } else { code };
     if code.is_empty() {
         return Err(PlaceError::Empty { name: header.name.clone() });
     }
     let file = Source::new(before, language);
     let new = Source::new(code, language);
     let ours = declared(&file);
-    let theirs = declared(&new);
+    let theirs: Vec<Declared> = declared(&new).into_iter().filter(|one| one.depth == 0).collect();
 
     // Which declaration of the file each one of the component replaces.
     let mut matched: Vec<Option<usize>> = Vec::with_capacity(theirs.len());
@@ -64,11 +67,11 @@ pub(super) fn place(
                     indent::fit(code, own_indentation(before, range), indent::unit(before), Some(language));
                 let how = How::Replaced { name: ours[at].name.clone(), kind: ours[at].kind };
                 let edit = TextEdit { range, text: with_line_ending(text.trim_start(), eol).into_owned() };
-                Ok(assemble(before, import_edit, vec![edit], 0, how))
+                assemble(before, import_edit, vec![edit], 0, how)
             }
             None => {
                 let at = after_predecessor(before, &ours, predecessor);
-                Ok(insert(before, code, Some(language), eol, at, import_edit.into_iter().collect()))
+                insert(before, code, Some(language), eol, at, import_edit)
             }
         };
     }
@@ -93,19 +96,20 @@ pub(super) fn place(
         if segment.declared == main {
             main_start = Some(range.start);
         }
-        edits.push(TextEdit { range, text: with_line_ending(&text, eol).into_owned() });
+        // The first line's indentation is there already.
+        let text = text.trim_start_matches([' ', '\t']);
+        edits.push(TextEdit { range, text: with_line_ending(text, eol).into_owned() });
     }
     edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
     if let Some(pair) = edits.windows(2).find(|pair| pair[0].range.end > pair[1].range.start) {
-        let lines = pair.iter().map(|edit| line_of(before, edit.range.start)).collect();
-        return Err(PlaceError::Ambiguous { name: header.name.clone(), lines });
+        return Err(PlaceError::Overlap { line: line_of(before, pair[1].range.start) });
     }
     let at = edits.iter().position(|edit| Some(edit.range.start) == main_start).unwrap_or(0);
     let how = match matched[main] {
         Some(at) => How::Replaced { name: ours[at].name.clone(), kind: ours[at].kind },
         None => How::Inserted,
     };
-    Ok(assemble(before, import_edit, edits, at, how))
+    assemble(before, import_edit, edits, at, how)
 }
 
 /// Puts the edit for imports where it belongs among the others.
@@ -115,7 +119,7 @@ fn assemble(
     mut edits: Vec<TextEdit>,
     mut main: usize,
     how: How,
-) -> Placement {
+) -> Result<Placement, PlaceError> {
     if let Some(edit) = import_edit {
         let at = edits.partition_point(|other| other.range.start < edit.range.start);
         main += usize::from(at <= main);
@@ -124,11 +128,15 @@ fn assemble(
     finish(before, edits, main, how)
 }
 
-/// The declarations of the top level; overloads and repeated heads of one function are one.
+/// The declarations of the top level; overloads and repeated heads of one function are one. A page and a style sheet
+/// are known by what lies deeper in them, too.
 fn declared(source: &Source<'_>) -> Vec<Declared> {
     let Some(tree) = &source.tree else { return Vec::new() };
     let mut found: Vec<Declared> = Vec::new();
-    for one in outline::of_tree(tree, source.text, source.language).into_iter().filter(|one| one.depth == 0) {
+    let deep = matches!(source.language, Language::Html | Language::Css);
+    for one in
+        outline::of_tree(tree, source.text, source.language).into_iter().filter(|one| deep || one.depth == 0)
+    {
         match found.last_mut() {
             Some(last)
                 if last.name == one.name
@@ -138,7 +146,7 @@ fn declared(source: &Source<'_>) -> Vec<Declared> {
             {
                 last.range.end = one.range.end;
             }
-            _ => found.push(Declared { name: one.name, kind: one.kind, range: one.range }),
+            _ => found.push(Declared { name: one.name, kind: one.kind, range: one.range, depth: one.depth }),
         }
     }
     found
@@ -152,7 +160,10 @@ fn find(
     name: &str,
     kind: Option<Kind>,
 ) -> Result<Option<usize>, PlaceError> {
-    let named: Vec<usize> = (0..ours.len()).filter(|&at| ours[at].name == name).collect();
+    let mut named: Vec<usize> = (0..ours.len()).filter(|&at| ours[at].name == name).collect();
+    if named.iter().any(|&at| ours[at].depth == 0) {
+        named.retain(|&at| ours[at].depth == 0);
+    }
     let same: Vec<usize> = named.iter().copied().filter(|&at| Some(ours[at].kind) == kind).collect();
     let close = || match kind {
         Some(kind) => named.iter().copied().filter(|&at| ours[at].kind.shares_names_with(kind)).collect(),
@@ -261,10 +272,10 @@ fn insert(
     language: Option<Language>,
     eol: &str,
     at: usize,
-    imports: Vec<TextEdit>,
-) -> Placement {
+    import_edit: Option<TextEdit>,
+) -> Result<Placement, PlaceError> {
     let edit = insertion(before, code, language, eol, at);
-    assemble(before, imports.into_iter().next(), vec![edit], 0, How::Inserted)
+    assemble(before, import_edit, vec![edit], 0, How::Inserted)
 }
 
 /// Whether the file sets its declarations off by two blank lines, as Python does.

@@ -18,6 +18,11 @@ pub(super) fn place(
     let eol = line_ending(before);
     let hoisted =
         language.and_then(|language| imports::hoist(before, code, language, Some(range))).transpose()?;
+    // Where the file's imports end within the selection, those of the code stay with it.
+    let hoisted = hoisted.filter(|hoisted| {
+        let inside = |edit: &TextEdit| range.start < edit.range.start && edit.range.start <= range.end;
+        !hoisted.edit.as_ref().is_some_and(inside)
+    });
     let (code, import_edit) = match &hoisted {
         Some(hoisted) => (hoisted.rest.as_str(), hoisted.edit.clone()),
         None => (code, None),
@@ -31,7 +36,7 @@ pub(super) fn place(
     let mut edits: Vec<TextEdit> = import_edit.into_iter().collect();
     let at = usize::from(edits.first().is_some_and(|edit| edit.range.start <= range.start));
     edits.insert(at, TextEdit { range, text });
-    Ok(finish(before, edits, at, How::ReplacedSelection))
+    finish(before, edits, at, How::ReplacedSelection)
 }
 
 /// A selection of whole lines.

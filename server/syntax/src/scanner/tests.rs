@@ -46,7 +46,9 @@ fn component(text: &str) -> Component {
 
 #[test]
 fn a_component_is_found_between_its_markers() {
-    let text = format!("Here it is:\n{HERO}\nlet a = 1;\n/// COMPONENT_END id=7f3a ///\n// --- VIBECODER_COMPLETE ---\nBye");
+    let text = format!(
+        "Here it is:\n{HERO}\nlet a = 1;\n/// COMPONENT_END id=7f3a ///\n// --- VIBECODER_COMPLETE ---\nBye"
+    );
     for id in [None, Some("7f3a")] {
         let (all, ending) = read(&text, id, |_| 5);
         let header = Header {

@@ -17,13 +17,35 @@ impl Dice {
 }
 
 const NOUNS: [&str; 16] = [
-    "order", "customer", "invoice", "product", "basket", "payment", "address", "shipment", "coupon", "review",
-    "category", "supplier", "warehouse", "refund", "message", "account",
+    "order",
+    "customer",
+    "invoice",
+    "product",
+    "basket",
+    "payment",
+    "address",
+    "shipment",
+    "coupon",
+    "review",
+    "category",
+    "supplier",
+    "warehouse",
+    "refund",
+    "message",
+    "account",
 ];
 const TAGS: [&str; 8] = ["div", "section", "article", "header", "span", "p", "li", "button"];
 const CLASSES: [&str; 10] = [
-    "flex items-center gap-2", "text-sm text-gray-500", "rounded-lg border p-4", "mt-6 grid grid-cols-2",
-    "font-semibold", "hover:bg-gray-50", "w-full", "sr-only", "px-3 py-2", "truncate",
+    "flex items-center gap-2",
+    "text-sm text-gray-500",
+    "rounded-lg border p-4",
+    "mt-6 grid grid-cols-2",
+    "font-semibold",
+    "hover:bg-gray-50",
+    "w-full",
+    "sr-only",
+    "px-3 py-2",
+    "truncate",
 ];
 
 /// TSX of about `size` bytes that declares and exports `Dashboard`; the same for the same seed.
@@ -56,16 +78,31 @@ fn panel(out: &mut String, dice: &mut Dice, nth: usize) -> String {
     let name = format!("{upper}Panel{nth}");
     out.push_str(&format!("type {upper}{nth} = {{\n  id: string;\n  total: number;\n"));
     for field in 0..dice.roll(4) {
-        out.push_str(&format!("  {}{field}?: {};\n", dice.pick(&NOUNS), dice.pick(&["string", "Date | null", "Array<{ key: string; value: number }>", "Record<string, unknown>"])));
+        out.push_str(&format!(
+            "  {}{field}?: {};\n",
+            dice.pick(&NOUNS),
+            dice.pick(&[
+                "string",
+                "Date | null",
+                "Array<{ key: string; value: number }>",
+                "Record<string, unknown>"
+            ])
+        ));
     }
     out.push_str("};\n\n");
     if dice.roll(3) == 0 {
         out.push_str(&format!("// How {noun}s are counted: the newest first, at most `limit` of them.\n"));
     }
-    out.push_str(&format!("function {name}({{ query, limit = {} }}: {{ query: string; limit?: number }}) {{\n", dice.roll(50) + 1));
+    out.push_str(&format!(
+        "function {name}({{ query, limit = {} }}: {{ query: string; limit?: number }}) {{\n",
+        dice.roll(50) + 1
+    ));
     out.push_str(&format!("  const [items, setItems] = useState<{upper}{nth}[]>([]);\n  const [error, setError] = useState<string | null>(null);\n\n"));
     out.push_str(&format!("  useEffect(() => {{\n    let stale = false;\n    request(`/api/{noun}s?query=${{encodeURIComponent(query)}}&limit=${{limit}}`)\n      .then((found: {upper}{nth}[]) => {{\n        if (!stale) setItems(found.filter((item) => item.total > {}));\n      }})\n      .catch((cause: unknown) => setError(cause instanceof Error ? cause.message : String(cause)));\n    return () => {{\n      stale = true;\n    }};\n  }}, [query, limit]);\n\n", dice.roll(1000)));
-    out.push_str(&format!("  const total = useMemo(() => items.reduce((sum, item) => sum + item.total * {}, 0), [items]);\n", dice.roll(9) + 1));
+    out.push_str(&format!(
+        "  const total = useMemo(() => items.reduce((sum, item) => sum + item.total * {}, 0), [items]);\n",
+        dice.roll(9) + 1
+    ));
     out.push_str("  const remove = useCallback((id: string) => {\n    setItems((known) => known.filter((item) => item.id !== id));\n  }, []);\n\n");
     out.push_str("  if (error !== null) {\n    return <p role=\"alert\">It didn't work: {error}</p>;\n  }\n\n  return (\n");
     markup(out, dice, 2, 3);

@@ -170,13 +170,16 @@ function M.has(text, part, what)
   end
 end
 
---- Runs tests by name, each with a Neovim that is stopped after it. `only` picks some whose name holds it.
+--- Runs tests by name, each with Neovims that are stopped after it. $ASSIST_TEST_ONLY picks one, or all whose name holds it.
 ---@param tests {[1]: string, [2]: fun()}[]
 function M.run(tests)
   local only = os.getenv('ASSIST_TEST_ONLY')
+  local exact = vim.iter(tests):any(function(test)
+    return test[1] == only
+  end)
   local failed, ran = 0, 0
   for _, test in ipairs(tests) do
-    if not only or test[1]:find(only, 1, true) then
+    if not only or exact and test[1] == only or not exact and test[1]:find(only, 1, true) then
       ran = ran + 1
       M.running = {}
       local ok, problem = xpcall(test[2], debug.traceback)

@@ -133,19 +133,20 @@ function M.ask(question, need_words)
   end
   question.bufnr = bufnr
   local text = documents.is_text(bufnr)
-  local function mark()
-    return text and question.range and runs.mark(bufnr, question.range) or nil
+  local function mark(group)
+    return text and question.range and runs.mark(bufnr, question.range, group) or nil
   end
   need_words = need_words or question.intent == 'ask' or question.intent == 'rewrite'
   if not need_words or question.prompt and vim.trim(question.prompt) ~= '' then
-    return send(question, mark())
+    return send(question, mark('AssistWorking'))
   end
-  local selected = mark()
+  local selected = mark('AssistTarget')
   vim.ui.input({ prompt = prompts[question.intent] or prompts.ask }, function(words)
     if words and vim.trim(words) ~= '' then
       question.prompt = words
       -- what was selected may have moved while the words were written
-      send(question, selected)
+      local range = selected and runs.marked(bufnr, selected)
+      send(question, range and runs.mark(bufnr, range, 'AssistWorking', selected))
     elseif selected and vim.api.nvim_buf_is_valid(bufnr) then
       vim.api.nvim_buf_del_extmark(bufnr, runs.namespace, selected)
     end

@@ -236,7 +236,7 @@ function M.focus()
   if not cards[1] then
     return false
   end
-  if window and vim.api.nvim_win_is_valid(window) then
+  if #cards[1].choices > 0 and window and vim.api.nvim_win_is_valid(window) then
     vim.api.nvim_set_current_win(window)
   else
     select(cards[1])

@@ -47,6 +47,8 @@ local function capabilities()
   if config.options.edits == 'careful' then
     -- what `assist.edit` does: text of open documents, by version, all or nothing
     own.workspace.workspaceEdit = { documentChanges = true, failureHandling = 'abort' }
+  else
+    own.workspace.workspaceEdit.documentChanges = true -- Neovim makes them, but does not say so
   end
   return own
 end

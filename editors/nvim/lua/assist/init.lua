@@ -16,17 +16,18 @@ local suggested = {
 local function highlights()
   local links = {
     AssistTarget = 'Visual',
+    AssistWorking = 'CursorLine',
     AssistChanged = 'DiffAdd',
     AssistSpinner = 'DiagnosticInfo',
     AssistAsks = 'DiagnosticWarn',
     AssistYes = 'DiagnosticOk',
-    AssistNo = 'NormalFloat',
+    AssistNo = 'Normal',
     AssistFailed = 'DiagnosticError',
     AssistTitle = 'Title',
-    AssistText = 'NormalFloat',
+    AssistText = 'Normal',
     AssistHint = 'Comment',
-    AssistFloat = 'NormalFloat',
-    AssistBorder = 'FloatBorder',
+    AssistFloat = 'Normal',
+    AssistBorder = 'Comment',
   }
   for name, link in pairs(links) do
     vim.api.nvim_set_hl(0, name, { link = link, default = true })

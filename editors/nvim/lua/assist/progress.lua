@@ -8,7 +8,7 @@ local M = {}
 
 local FRAMES = { '⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏' }
 local INTERVAL = 100
-local MAX_WIDTH = 56
+local MIN_WIDTH, MAX_WIDTH = 36, 60
 --- How many finished parts of a run are listed.
 local MAX_PARTS = 5
 
@@ -16,6 +16,8 @@ local namespace = vim.api.nvim_create_namespace('assist-progress')
 local beside = vim.api.nvim_create_namespace('assist-beside')
 local window, bufnr, timer
 local frame = 1
+--- How wide the window has been since it opened: it grows, but does not twitch.
+local grown = MIN_WIDTH
 
 local function cut(text, width)
   text = text:gsub('%s+', ' ')
@@ -55,33 +57,46 @@ local function shown()
   end, runs.all())
 end
 
---- Adds a run's lines: text in pieces of {words, highlight}.
-local function describe(lines, run, width)
+---@alias assist.Piece {[1]: string, [2]: string} words and their highlight
+
+local function width_of(pieces)
+  local width = 0
+  for _, piece in ipairs(pieces) do
+    width = width + vim.api.nvim_strwidth(piece[1])
+  end
+  return width
+end
+
+--- Adds a run's lines. A line's `right` piece is put at the window's right edge.
+---@param lines (assist.Piece[]|{right?: assist.Piece})[]
+local function describe(lines, run)
+  local room = math.min(MAX_WIDTH, vim.o.columns - 4)
   local mark, group = sign(run)
   local clock = seconds(run)
-  local title = cut(run.title, width - vim.api.nvim_strwidth(clock) - 4)
-  local gap = width - vim.api.nvim_strwidth(title) - vim.api.nvim_strwidth(clock) - 2
   lines[#lines + 1] = {
-    { mark .. ' ', group },
-    { title .. (' '):rep(gap), 'AssistTitle' },
-    { clock, 'AssistHint' },
+    { ' ' .. mark .. ' ', group },
+    { cut(run.title, room - #clock - 6), 'AssistTitle' },
+    right = { clock .. ' ', 'AssistHint' },
   }
   local first = math.max(1, #run.parts - MAX_PARTS + 1)
   for index = first, #run.parts do
     local part = run.parts[index]
-    local why = part.applied and (part.path and vim.fs.basename(part.path)) or part.why
-    local text = cut(part.name .. (why and '  ' .. why or ''), width - 4)
+    local why = part.applied and (part.path and vim.fs.basename(part.path)) or part.why or ''
+    local name = cut(part.name, math.floor(room / 2))
     lines[#lines + 1] = {
-      { '  ' .. (part.applied and '✓ ' or '✗ '), part.applied and 'AssistYes' or 'AssistFailed' },
-      { text, 'AssistText' },
+      { part.applied and '   ✓ ' or '   ✗ ', part.applied and 'AssistYes' or 'AssistFailed' },
+      { name, 'AssistText' },
+      { '  ' .. cut(why, room - vim.api.nvim_strwidth(name) - 8), 'AssistHint' },
     }
   end
+  local doing
   if runs.is_live(run) then
-    local percent = run.percent and (' %d%%'):format(run.percent) or ''
-    lines[#lines + 1] = { { '  ' .. cut((run.doing or 'Working') .. percent, width - 2), 'AssistText' } }
+    doing = (run.doing or 'Working') .. (run.percent and (' %d%%'):format(run.percent) or '')
   elseif run.summary and (run.state ~= 'done' or #run.parts == 0) then
-    -- the rest of a longer sentence is in :messages
-    lines[#lines + 1] = { { '  ' .. cut(run.summary, width - 2), 'AssistText' } }
+    doing = run.summary -- what is cut off here was also said as a message
+  end
+  if doing then
+    lines[#lines + 1] = { { '   ' .. cut(doing, room - 4), 'AssistText' } }
   end
 end
 
@@ -111,20 +126,32 @@ local function close()
     pcall(vim.api.nvim_win_close, window, true)
   end
   window = nil
+  grown = MIN_WIDTH
 end
 
 local function draw(list)
   if not config.options.progress or #list == 0 then
     return close()
   end
-  local width = math.max(24, math.min(MAX_WIDTH, vim.o.columns - 4))
   local lines = {}
   for _, run in ipairs(list) do
-    describe(lines, run, width)
+    describe(lines, run)
   end
   local last = hint(list)
   if last then
-    lines[#lines + 1] = { { '  ' .. cut(last, width - 2), 'AssistHint' } }
+    lines[#lines + 1] = { { '   ' .. last .. ' ', 'AssistHint' } }
+  end
+  local width = grown
+  for _, pieces in ipairs(lines) do
+    width = math.max(width, width_of(pieces) + (pieces.right and width_of({ pieces.right }) + 2 or 1))
+  end
+  width = math.max(1, math.min(width, MAX_WIDTH, vim.o.columns - 2))
+  grown = width
+  for _, pieces in ipairs(lines) do
+    if pieces.right then
+      local gap = width - width_of(pieces) - width_of({ pieces.right })
+      vim.list_extend(pieces, { { (' '):rep(math.max(1, gap)), 'AssistText' }, pieces.right })
+    end
   end
   if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
     bufnr = vim.api.nvim_create_buf(false, true)
@@ -134,7 +161,7 @@ local function draw(list)
   local plain = vim.tbl_map(function(pieces)
     return table.concat(vim.tbl_map(function(piece)
       return piece[1]
-    end, pieces))
+    end, vim.list_slice(pieces)))
   end, lines)
   vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, plain)
   vim.api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
@@ -214,6 +241,7 @@ local function tick()
   local ok = pcall(function()
     annotate(list)
     draw(list)
+    vim.cmd.redrawstatus()
   end)
   if #list == 0 then
     stop()
@@ -221,7 +249,6 @@ local function tick()
     -- windows cannot be changed now (a command-line window, a completion menu): the next time
     window = window and vim.api.nvim_win_is_valid(window) and window or nil
   end
-  vim.cmd.redrawstatus()
 end
 
 --- Follows a change of any run.

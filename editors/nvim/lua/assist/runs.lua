@@ -320,13 +320,17 @@ end
 --- Marks what a run is about, so that its place is known while the user goes on typing.
 ---@param bufnr integer
 ---@param range assist.Range
+---@param group string highlight
+---@param id? integer a mark that is there already
 ---@return integer
-function M.mark(bufnr, range)
+function M.mark(bufnr, range, group, id)
   return vim.api.nvim_buf_set_extmark(bufnr, namespace, range[1], range[2], {
+    id = id,
     end_row = range[3],
     end_col = range[4],
     end_right_gravity = false,
-    hl_group = 'AssistTarget',
+    hl_group = group,
+    hl_eol = true,
     priority = 60,
   })
 end

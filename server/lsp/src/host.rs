@@ -159,3 +159,6 @@ impl Host for EditorHost {
 fn uri_of(path: &std::path::Path) -> String {
     uri::of_path(path)
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ use std::time::Duration;
 use assist_agents::Wiring;
 use assist_base::Clock;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tower_lsp::LspService;
+use tower_lsp::{ClientSocket, LspService};
 
 use documents::Documents;
 use link::Link;
@@ -60,27 +60,12 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let documents = Arc::new(Documents::default());
-    let outbox = Outbox::new();
-    let mut made = None;
-    let (service, socket) = LspService::build(|client| {
-        let link =
-            Arc::new(Link::new(Arc::clone(&documents), outbox.clone(), Arc::clone(&boot.clock), client));
-        let workspaces = Arc::new(Workspaces::new(Arc::clone(&link), boot.wiring, boot.clock));
-        made = Some((Arc::clone(&link), Arc::clone(&workspaces)));
-        Server { link, workspaces, version: boot.version }
-    })
-    .custom_method("window/workDoneProgress/cancel", Server::cancel_progress)
-    .custom_method(ext::STATUS, Server::status)
-    .custom_method(ext::SESSIONS, Server::sessions)
-    .custom_method(ext::EVENTS, Server::events)
-    .finish();
+    let Parts { transport, socket, link, workspaces } = assemble(boot);
+    let outbox = link.outbox.clone();
     let writing = tokio::spawn(outbox.clone().write(writer));
-    let ended = Transport::new(service, documents, outbox.clone()).run(reader, socket).await;
-    if let Some((link, workspaces)) = made {
-        link.gone.cancel();
-        workspaces.shutdown().await;
-    }
+    let ended = transport.run(reader, socket).await;
+    link.gone.cancel();
+    workspaces.shutdown().await;
     outbox.finish();
     let abort = writing.abort_handle();
     if tokio::time::timeout(LAST_WORDS, writing).await.is_err() {
@@ -91,3 +76,36 @@ where
         Ended::Abrupt => 1,
     }
 }
+
+/// A connection's parts.
+struct Parts {
+    transport: Transport<Server>,
+    socket: ClientSocket,
+    link: Arc<Link>,
+    workspaces: Arc<Workspaces>,
+}
+
+fn assemble(boot: Boot) -> Parts {
+    let documents = Arc::new(Documents::default());
+    let outbox = Outbox::new();
+    let mut made = None;
+    let (service, socket) = LspService::build(|client| {
+        let clock = Arc::clone(&boot.clock);
+        let link = Arc::new(Link::new(Arc::clone(&documents), outbox.clone(), clock, client));
+        let workspaces = Arc::new(Workspaces::new(Arc::clone(&link), boot.wiring, boot.clock));
+        made = Some((Arc::clone(&link), Arc::clone(&workspaces)));
+        Server { link, workspaces, version: boot.version }
+    })
+    .custom_method("window/workDoneProgress/cancel", Server::cancel_progress)
+    .custom_method(ext::STATUS, Server::status)
+    .custom_method(ext::SESSIONS, Server::sessions)
+    .custom_method(ext::EVENTS, Server::events)
+    .finish();
+    let (link, workspaces) = made.expect("the service is built by calling the closure once");
+    Parts { transport: Transport::new(service, documents, outbox), socket, link, workspaces }
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

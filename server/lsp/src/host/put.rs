@@ -91,7 +91,7 @@ pub async fn put(link: &Link, base: &Snapshot, edits: &[TextEdit], label: &str) 
             () = &mut limit => {
                 return Ok(match (look(link, base, &watch, &judging).await, reply) {
                     (Look::InPlace(now), _) => Put::Applied(now),
-                    (Look::Unclear, _) => Put::Refused(
+                    (Look::Unclear, Reply::Agreed | Reply::None) => Put::Refused(
                         "it changed in the same moment, and it is not clear whether the edit arrived; look at it before you ask again".to_owned(),
                     ),
                     (_, Reply::None) => Put::Refused("the editor did not answer".to_owned()),
@@ -103,7 +103,7 @@ pub async fn put(link: &Link, base: &Snapshot, edits: &[TextEdit], label: &str) 
         match (look(link, base, &watch, &judging).await, &reply) {
             (Look::InPlace(now), _) => return Ok(Put::Applied(now)),
             // It knew of a later text than ours, and said so.
-            (Look::NotThere, Reply::Declined(_)) => return Ok(Put::Stale),
+            (Look::NotThere | Look::Unclear, Reply::Declined(_)) => return Ok(Put::Stale),
             _ => {}
         }
     }

@@ -22,6 +22,10 @@ pub enum Seen {
 
 /// How many times better one explanation must be than the other where they do not exclude one another.
 const CLEARLY: usize = 4;
+/// A shorter line can be anywhere by chance.
+const TELLING: usize = 8;
+/// How many lines of an edit are looked for.
+const TOLD: usize = 32;
 /// How long two texts are compared line by line before it is left open.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(200);
 
@@ -32,8 +36,12 @@ struct Region<'t> {
     before: ByteRange,
     /// In the expected text.
     after: ByteRange,
-    /// What was replaced.
+    /// The whole edit in the expected text, with what it leaves as it is at both ends.
+    whole: ByteRange,
+    /// What the whole edit replaced.
     removed: &'t str,
+    /// What the edit brings.
+    added: &'t str,
 }
 
 /// Judges `now`, given that `edits` lead from `base` to `expected`.
@@ -58,13 +66,26 @@ pub fn judge(base: &str, expected: &str, edits: &[TextEdit], now: &str) -> Seen 
         return if remains { Seen::Unclear } else { Seen::InPlace };
     }
     if better(dropped.cost(), applied.cost(), beside_dropped) {
-        return Seen::NotThere;
+        return missing(base, &regions, now);
     }
     by_lines(base, expected, &regions, now)
 }
 
+/// Whether lines that the edits bring stand anywhere in the text; `None` where they bring nothing that could be told.
+fn traces(base: &str, regions: &[Region<'_>], now: &str) -> Option<bool> {
+    let lines = regions.iter().flat_map(|region| region.added.lines()).map(str::trim);
+    let mut telling = lines.filter(|line| line.len() >= TELLING).take(TOLD).peekable();
+    telling.peek()?;
+    Some(telling.any(|line| now.matches(line).count() > base.matches(line).count()))
+}
+
+/// The edit is not where it belongs; but if it is somewhere, that is not to be called so.
+fn missing(base: &str, regions: &[Region<'_>], now: &str) -> Seen {
+    if traces(base, regions, now) == Some(true) { Seen::Unclear } else { Seen::NotThere }
+}
+
 /// The edits without what they leave as it is.
-fn regions<'t>(base: &'t str, edits: &[TextEdit]) -> Vec<Region<'t>> {
+fn regions<'t>(base: &'t str, edits: &'t [TextEdit]) -> Vec<Region<'t>> {
     let mut grown = 0isize;
     let mut regions = Vec::new();
     for edit in edits {
@@ -76,7 +97,10 @@ fn regions<'t>(base: &'t str, edits: &[TextEdit]) -> Vec<Region<'t>> {
         let after = ByteRange::new(start, start + difference.new.len());
         grown += edit.text.len() as isize - old.len() as isize;
         if !(before.is_empty() && after.is_empty()) {
-            regions.push(Region { before, after, removed: &old[difference.old.as_range()] });
+            let whole =
+                ByteRange::new(start - difference.new.start, start - difference.new.start + edit.text.len());
+            let added = &edit.text[difference.new.as_range()];
+            regions.push(Region { before, after, whole, removed: old, added });
         }
     }
     regions
@@ -116,7 +140,9 @@ impl Difference {
     /// Whether the difference, right beside the region, looks like a piece of what the edit was to replace, or lacks
     /// what stood there: then the edit was made a few characters or lines off its place.
     fn leaves_remains(&self, region: &Region<'_>, now: &str) -> bool {
-        let beside = self.old.start == region.after.end || self.old.end == region.after.start;
+        let behind = region.after.end <= self.old.start && self.old.start <= region.whole.end;
+        let ahead = region.whole.start <= self.old.end && self.old.end <= region.after.start;
+        let beside = behind || ahead;
         if !beside || region.removed.is_empty() {
             return false;
         }
@@ -132,6 +158,7 @@ fn by_lines(base: &str, expected: &str, regions: &[Region<'_>], now: &str) -> Se
     let dropped = line_diff(base, now);
     let (applied, dropped) = match (applied, dropped) {
         (Some(applied), Some(dropped)) => (applied, dropped),
+        // Too large to compare in time.
         _ => return Seen::Unclear,
     };
     let stands = |kept: &[bool], text: &str, span: ByteRange| {
@@ -151,6 +178,8 @@ fn by_lines(base: &str, expected: &str, regions: &[Region<'_>], now: &str) -> Se
     } else if dropped.cost < applied.cost
         && regions.iter().all(|region| together(&dropped, base, region.before))
     {
+        missing(base, regions, now)
+    } else if traces(base, regions, now) == Some(false) {
         Seen::NotThere
     } else {
         Seen::Unclear
@@ -277,6 +306,12 @@ mod tests {
     }
 
     #[test]
+    fn a_text_without_a_trace_of_the_edit_does_not_have_it() {
+        check("all is new\n", Seen::NotThere);
+        check("", Seen::NotThere);
+    }
+
+    #[test]
     fn text_that_repeats_itself_does_not_feign_an_insertion() {
         let base = "a\na\n";
         let edits = [TextEdit { range: ByteRange::at(2), text: "a\n".to_owned() }];
@@ -312,8 +347,9 @@ mod tests {
             let whole = if applied { &expected } else { &base };
             // The user typed on some other line.
             let inside = if applied { ByteRange::new(starts[first], starts[first] + edits[0].text.len()) } else { edits[0].range };
-            let at = typed_at.index(whole.len() + 1);
-            prop_assume!(at < inside.start || at > inside.end);
+            let outside: Vec<usize> = (0..=whole.len()).filter(|at| *at < inside.start || *at > inside.end).collect();
+            prop_assume!(!outside.is_empty());
+            let at = outside[typed_at.index(outside.len())];
             let mut now = whole.clone();
             now.insert_str(at, &typed);
             prop_assert_eq!(judge(&base, &expected, &edits, &now), if applied { Seen::InPlace } else { Seen::NotThere });

@@ -64,7 +64,7 @@ impl Blobs<'_> {
 /// Prepares content for [`insert`].
 pub(crate) fn pack(tx: &Transaction<'_>, content: Vec<u8>) -> Result<Packed> {
     if content.len() > MAX_BLOB_BYTES {
-        return Err(StoreError::Sql { message: format!("{} bytes are too many to keep", content.len()) });
+        return Err(StoreError::invalid(format!("{} bytes are too many to keep", content.len())));
     }
     let hash = ContentHash::of(&content);
     let compressed = if exists(tx, &hash)? { None } else { Some(encode(&content)) };

@@ -96,6 +96,14 @@ impl Lane {
         .await
     }
 
+    /// Runs `work` on a connection that is in no transaction.
+    pub(crate) async fn exclusive<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(move |desk| work(&desk.conn)).await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Desk) -> Result<T> + Send + 'static,

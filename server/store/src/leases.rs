@@ -29,7 +29,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    fn is(&self, other: &Owner) -> bool {
+    pub(crate) fn is(&self, other: &Owner) -> bool {
         self.pid == other.pid && self.boot == other.boot && self.started == other.started
     }
 }

@@ -5,35 +5,57 @@
 //! open. This is the only crate that knows SQL. It knows nothing of models, editors or the files it keeps copies of.
 //! `README.md` lists the tables and the rules for migrations.
 
+mod agent_messages;
+mod approvals;
 mod blobs;
 mod changed_files;
 mod checkpoints;
 mod conversations;
 mod damage;
+mod document_page;
+mod documents;
 mod error;
 mod events;
 mod export;
 mod ids;
 mod lane;
+mod learning;
 mod leases;
 mod ledger;
 mod memory;
 mod messages;
 mod open;
+mod open_documents;
+mod response_cache;
+mod retention;
 mod rows;
+mod run_inputs;
 mod schema;
 mod search;
 mod sessions;
+mod snapshot_sets;
 mod snapshots;
 mod store;
+mod tasks;
+mod working;
 
+pub use agent_messages::{AgentMessage, AgentMessages, NewAgentMessage};
+pub use approvals::{Approval, ApprovalStatus, Approvals, NewApproval};
 pub use blobs::{Blobs, MAX_BLOB_BYTES};
 pub use changed_files::{ChangeKind, ChangedFile};
 pub use checkpoints::{Checkpoint, Checkpoints};
 pub use conversations::{Conversation, ConversationOutcome, Conversations};
+pub use documents::{
+    Document, DocumentFilter, DocumentRef, DocumentStatus, DocumentUse, Documents, NewDocument, NewVersion,
+    Review, Verdict,
+};
 pub use error::{Result, StoreError};
 pub use events::{Events, NewEvent};
 pub use ids::{AgentMessageId, ApprovalId, BadId, DocumentId, MemoryId, SnapshotSetId, TaskId};
+pub use learning::{
+    Experience, ExperienceOutcome, FailurePattern, Improvement, ImprovementStatus, Learning, NewExperience,
+    NewImprovement, Risk,
+};
 pub use leases::{HeldLease, Lease, Leases, Owner};
 pub use ledger::{Entry, Ledger, LedgerId, Settlement, Totals};
 pub use memory::{
@@ -42,7 +64,14 @@ pub use memory::{
 };
 pub use messages::{Message, Messages, NewMessage, Role};
 pub use open::Mode;
+pub use open_documents::{OpenDocument, OpenDocuments};
+pub use response_cache::{CacheLimits, CacheUse, ResponseCache};
+pub use retention::{Keeper, Pruned, Retention, Usage};
+pub use run_inputs::{RunInput, RunInputs};
 pub use search::{Embedding, Past, PastFilter, PastMessage, PastRun, Vectors, Waiting};
 pub use sessions::{Found, ListFilter, NewSession, Session, Sessions, TransitionNote};
+pub use snapshot_sets::{Difference, FileState, NewSnapshotSet, SnapshotKind, SnapshotSet};
 pub use snapshots::{FileSnapshot, Snapshot, Snapshots};
 pub use store::Store;
+pub use tasks::{NewTask, Task, TaskStatus, Tasks};
+pub use working::{Context, Decision, Working};

@@ -6,9 +6,11 @@ use rusqlite_migration::{HookError, M, Migrations};
 use crate::error::{Result, StoreError};
 
 /// Every migration, in order. A new one is appended here and never moved.
-pub(crate) const FILES: [(&str, &str); 2] = [
+pub(crate) const FILES: [(&str, &str); 4] = [
     ("0001_runs", include_str!("migrations/0001_runs.sql")),
     ("0002_memory", include_str!("migrations/0002_memory.sql")),
+    ("0003_work", include_str!("migrations/0003_work.sql")),
+    ("0004_snapshot_sets", include_str!("migrations/0004_snapshot_sets.sql")),
 ];
 
 /// The schema version this program writes.
@@ -18,15 +20,26 @@ pub(crate) const VERSION: i64 = FILES.len() as i64;
 pub(crate) const APPLICATION_ID: i64 = 0x4153_5354;
 
 /// Tables without which a file that claims our version is not whole.
-pub(crate) const TABLES: [&str; 23] = [
+pub(crate) const TABLES: [&str; 43] = [
     "advisor_conversations",
     "advisor_memory",
+    "agent_messages",
     "agent_sessions",
+    "approvals",
     "blobs",
     "changed_files",
     "checkpoints",
     "conversation_sessions",
+    "document_dependencies",
+    "document_reviews",
+    "document_uses",
+    "document_versions",
+    "documents",
     "events",
+    "experience_words",
+    "experiences",
+    "failure_patterns",
+    "improvements",
     "leases",
     "ledger",
     "memory_sources",
@@ -36,9 +49,18 @@ pub(crate) const TABLES: [&str; 23] = [
     "message_index",
     "message_words",
     "messages",
+    "open_documents",
+    "response_cache",
+    "run_decisions",
+    "run_focus",
+    "run_inputs",
     "session_index",
     "session_words",
+    "snapshot_files",
+    "snapshot_sets",
     "snapshots",
+    "task_dependencies",
+    "tasks",
     "vector_models",
     "vector_sketches",
     "vectors",
@@ -100,9 +122,11 @@ mod tests {
     use super::*;
 
     /// Hashes of the shipped files. Append; a hash that is already here may never change.
-    const SHIPPED: [&str; 2] = [
+    const SHIPPED: [&str; 4] = [
         "8e1b7eb0f47ed6e007b9648735be151245b7add6d3fbc2dcb28accc5634d6abe",
         "16e9a3adedd05dc3880727e97048a8a3492a0701d7c168bc47bb97449615d525",
+        "470e44c591980a6f6df3a1636d682618f3b48ba0e12e255b01a88b69fee16d96",
+        "8f3429a173c152baeee8160ed7f47bfa622402a8e1b3801fc0e98caf0cc74be8",
     ];
 
     #[test]

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 
 use crate::error::{Result, StoreError};
 use crate::lane::{Durability, Lane, OnError};
 use crate::open::{self, Mode, Opened};
 use crate::{
-    Blobs, Checkpoints, Conversations, Events, Leases, Ledger, Memories, Messages, Past, Sessions, Snapshots,
-    Vectors, damage,
+    AgentMessages, Approvals, Blobs, Checkpoints, Conversations, Documents, Events, Keeper, Learning, Leases,
+    Ledger, Memories, Messages, OpenDocuments, Past, ResponseCache, RunInputs, Sessions, Snapshots, Tasks,
+    Vectors, Working, damage,
 };
 
 /// Connections for reading, each with its thread. They open when there is something to read.
@@ -172,6 +173,56 @@ impl Store {
         Past(self)
     }
 
+    /// Documents of the society, with their versions.
+    pub fn documents(&self) -> Documents<'_> {
+        Documents(self)
+    }
+
+    /// The dependency graphs of runs: `tasks`.
+    pub fn tasks(&self) -> Tasks<'_> {
+        Tasks(self)
+    }
+
+    /// What roles say to each other: `agent_messages`.
+    pub fn agent_messages(&self) -> AgentMessages<'_> {
+        AgentMessages(self)
+    }
+
+    /// What runs keep in mind, as one context.
+    pub fn working(&self) -> Working<'_> {
+        Working(self)
+    }
+
+    /// What only the user may decide: `approvals`.
+    pub fn approvals(&self) -> Approvals<'_> {
+        Approvals(self)
+    }
+
+    /// Answers of models, to be given again: `response_cache`.
+    pub fn response_cache(&self) -> ResponseCache<'_> {
+        ResponseCache(self)
+    }
+
+    /// Which process holds which document open: `open_documents`.
+    pub fn open_documents(&self) -> OpenDocuments<'_> {
+        OpenDocuments(self)
+    }
+
+    /// Steering from other processes: `run_inputs`.
+    pub fn run_inputs(&self) -> RunInputs<'_> {
+        RunInputs(self)
+    }
+
+    /// What was learned: `experiences`, `failure_patterns`, `improvements`.
+    pub fn learning(&self) -> Learning<'_> {
+        Learning(self)
+    }
+
+    /// What lets go of what is old or too much.
+    pub fn keeper(&self) -> Keeper<'_> {
+        Keeper(self)
+    }
+
     /// Runs `work` in a read transaction.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
@@ -187,14 +238,26 @@ impl Store {
         durability: Durability,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.writer()?.write(durability, work).await
+    }
+
+    /// Runs `work` on the writer's connection, outside of a transaction: for what cannot be done within one.
+    pub(crate) async fn exclusive<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer()?.exclusive(work).await
+    }
+
+    fn writer(&self) -> Result<&Lane> {
         if let Some(damage) = self.0.damage.get() {
             return Err(damage.clone());
         }
-        let Some(writer) = &self.0.writer else {
-            let Mode::ReadOnly(reason) = &self.0.mode else { return Err(StoreError::Closed) };
-            return Err(StoreError::ReadOnly { reason: reason.clone() });
-        };
-        writer.write(durability, work).await
+        match (&self.0.writer, &self.0.mode) {
+            (Some(writer), _) => Ok(writer),
+            (None, Mode::ReadOnly(reason)) => Err(StoreError::ReadOnly { reason: reason.clone() }),
+            _ => Err(StoreError::Closed),
+        }
     }
 }
 

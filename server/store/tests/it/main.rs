@@ -5,6 +5,8 @@ mod children;
 #[cfg(test)]
 mod conversations;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod ledger;
@@ -17,9 +19,15 @@ mod past;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod snapshot_sets;
+#[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod work;
 
 #[cfg(test)]
 use assist_base::{ConversationId, RunId, Timestamp};

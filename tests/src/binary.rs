@@ -10,16 +10,16 @@ use std::sync::OnceLock;
 /// # Panics
 /// If it cannot be built.
 pub fn assist() -> PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY
-        .get_or_init(|| match std::env::var_os("ASSIST_TEST_BIN") {
-            Some(path) => PathBuf::from(path),
-            None => build(),
-        })
-        .clone()
+    // A build that failed is not tried again by every test.
+    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let built = BINARY.get_or_init(|| match std::env::var_os("ASSIST_TEST_BIN") {
+        Some(path) => Some(PathBuf::from(path)),
+        None => build(),
+    });
+    built.clone().expect("the binary could be built")
 }
 
-fn build() -> PathBuf {
+fn build() -> Option<PathBuf> {
     let test = std::env::current_exe().expect("a test knows its own path");
     // target/<profile>/deps/<test>
     let profile = test.ancestors().nth(2).expect("tests are built into target/<profile>/deps");
@@ -31,6 +31,5 @@ fn build() -> PathBuf {
     build.env("CARGO_TARGET_DIR", profile.parent().expect("a profile's folder is in the target folder"));
     build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let status = build.status().expect("cargo can be started");
-    assert!(status.success(), "the binary could not be built");
-    profile.join(format!("assist{}", std::env::consts::EXE_SUFFIX))
+    status.success().then(|| profile.join(format!("assist{}", std::env::consts::EXE_SUFFIX)))
 }

@@ -1,0 +1,17 @@
+//! The whole path, from what a person types to the bytes in their files: the real binary and the real server, with the
+//! simulator as the model on the other end of a real connection.
+
+mod editor;
+mod support;
+
+mod auth_doctor;
+mod bad_input;
+mod cli_ask;
+mod crash;
+mod demo;
+mod lsp_ask;
+mod lsp_control;
+mod lsp_edits;
+mod sessions;
+mod truncation;
+mod verify;

@@ -87,7 +87,7 @@ async fn tasks_become_ready_as_those_before_them_are_done() {
 #[tokio::test]
 async fn roles_talk_and_a_run_keeps_in_mind_what_it_is_at() {
     let (store, run) = store_with_run().await;
-    let say = async |from: &str, to: &str, text: &str, reply| {
+    let say = async |from: &str, to: &str, text: &str, reply: Option<assist_store::AgentMessageId>| {
         let message = NewAgentMessage {
             run,
             from: from.to_owned(),

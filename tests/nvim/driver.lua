@@ -58,6 +58,13 @@ function M.start(options)
   return self
 end
 
+--- Drives a Neovim that is there already, by its socket.
+function M.connect(socket)
+  local channel = vim.fn.sockconnect('pipe', socket, { rpc = true })
+  assert(channel > 0, 'no Neovim listens on ' .. socket)
+  return setmetatable({ channel = channel }, Driver)
+end
+
 function Driver:call(method, ...)
   return vim.rpcrequest(self.channel, method, ...)
 end
@@ -131,7 +138,8 @@ end
 
 function Driver:stop()
   pcall(vim.rpcnotify, self.channel, 'nvim_command', 'qall!')
-  if vim.fn.jobwait({ self.channel }, 5000)[1] == -1 then
+  local waited, ended = pcall(vim.fn.jobwait, { self.channel }, 5000) -- a socket is no job
+  if waited and ended[1] == -1 then
     vim.fn.jobstop(self.channel)
   end
 end

@@ -169,6 +169,98 @@ test('without the plugin’s handler Neovim mixes typing and edits up', function
   assert(nvim:text() ~= 'NEW1\nNEW2\none\ntwo\nthreexyz\nfour\nfive', 'one undo takes back only what was typed last')
 end)
 
+test('replace mode keeps its steps too', function()
+  local nvim = open('one\ntwo\nthree\n')
+  nvim:type('2GRab')
+  same(apply(nvim, { edits = { edit({ 0, 0 }, { 0, 0 }, 'NEW\n') } }), { applied = true })
+  same(nvim:mode(), 'R')
+  nvim:type('cd<Esc>')
+  same(nvim:text(), 'NEW\none\nabcd\nthree')
+  for _, step in ipairs({ 'NEW\none\nabo\nthree', 'one\nabo\nthree', 'one\ntwo\nthree' }) do
+    nvim:type('u')
+    same(nvim:text(), step)
+  end
+end)
+
+test('a selection stays on its text', function()
+  local nvim = open('one\ntwo\nthree\nfour\n')
+  nvim:type('3GVj')
+  same(apply(nvim, { edits = { edit({ 0, 0 }, { 0, 0 }, 'NEW\nER\n') } }), { applied = true })
+  same(nvim:mode(), 'V')
+  nvim:type('d')
+  same(nvim:text(), 'NEW\nER\none\ntwo')
+  nvim:type('2Glv1Gl')
+  same(apply(nvim, { edits = { edit({ 0, 0 }, { 0, 0 }, 'X\n') } }), { applied = true })
+  nvim:type('d')
+  same(nvim:text(), 'X\nNE\none\ntwo', 'also from its end to its beginning')
+end)
+
+test('an edit waits while an expression is typed into the text', function()
+  local nvim = open('one\ntwo\n')
+  nvim:type('2GA <C-r>=1+')
+  local uri = nvim:lua('return vim.uri_from_bufnr(0)')
+  local insert = { edit({ 0, 0 }, { 0, 0 }, 'NEW\n') }
+  nvim:request('toy/perform', { given = { edits = insert }, uri = uri })
+  nvim:request('assist/status')
+  same(nvim:text(), 'one\ntwo ')
+  nvim:type('1<CR>')
+  assert(vim.wait(30000, function()
+    return #seen(nvim, 'reply') == 1
+  end, 5), 'no answer to the edit')
+  -- The expression changed the text: the edit was for the one before, and that is what is said.
+  same(seen(nvim, 'reply')[1].reply.applied, false)
+  same(apply(nvim, { edits = insert }), { applied = true })
+  nvim:type('!<Esc>')
+  same(nvim:text(), 'NEW\none\ntwo 2!')
+  for _, step in ipairs({ 'NEW\none\ntwo 2', 'one\ntwo 2', 'one\ntwo' }) do
+    nvim:type('u')
+    same(nvim:text(), step)
+  end
+end)
+
+test('a completion menu does not get in the way', function()
+  local nvim = open('alpha\nalpine\n\n')
+  nvim:type('3Gial<C-n>')
+  nvim:wait('vim.fn.pumvisible() == 1')
+  same(apply(nvim, { edits = { edit({ 0, 0 }, { 0, 0 }, 'NEW\n') } }), { applied = true })
+  nvim:type('!<Esc>')
+  local typed = vim.split(nvim:text(), '\n')[4]
+  assert(typed:match('^alp%a+!$'), typed)
+  nvim:type('u')
+  same(nvim:text(), 'NEW\nalpha\nalpine\n' .. typed:sub(1, -2))
+  nvim:type('u')
+  same(nvim:text(), 'alpha\nalpine\n' .. typed:sub(1, -2))
+end)
+
+test('versions are right after a reload, a new name and another server', function()
+  local nvim, folder = open('one\ntwo\n')
+  local function works(text)
+    same(apply(nvim, { edits = { edit({ 0, 0 }, { 0, 0 }, text .. '\n') } }), { applied = true }, text)
+  end
+  nvim:type('Gothree<Esc>')
+  works('a')
+  nvim:call('nvim_command', 'edit!')
+  same(nvim:text(), 'one\ntwo')
+  works('b')
+  nvim:type('Gofour<Esc>')
+  nvim:call('nvim_command', 'saveas ' .. folder .. '/c.txt')
+  works('c')
+  nvim:lua(
+    [[
+    local name, nvim, toy = ...
+    vim.lsp.start({ name = name, cmd = { nvim, '-l', toy, 'lsp' }, root_dir = vim.fn.getcwd() })
+    ]],
+    'other',
+    driver.nvim,
+    driver.here .. '/toy-server.lua'
+  )
+  nvim:wait('#vim.lsp.get_clients({ name = "other", bufnr = 0 }) == 1')
+  works('d')
+  nvim:type('Gofive<Esc>')
+  works('e')
+  same(nvim:text(), 'e\nd\nc\nb\none\ntwo\nfour\nfive')
+end)
+
 test('a stale edit is said to be stale', function()
   local nvim = open('one\ntwo\n')
   nvim:type('Gothree<Esc>')
@@ -591,6 +683,53 @@ test('diagnostics go with a fix', function()
   same(#question.diagnostics, 1)
   same(question.diagnostics[1].message, 'two is wrong')
   same(question.diagnostics[1].range, range(1, 0, 1, 3))
+end)
+
+test('what is asked in an answer goes to the same server', function()
+  local nvim = open('one\n')
+  local text = { type = 'text', data = { messageId = 'm', offset = 0, text = 'words' } }
+  local done = { type = 'completed', data = { state = 'done', summary = '', changedFiles = {} } }
+  nvim:call('nvim_command', 'Assist ' .. vim.json.encode({ events = { text, done } }))
+  nvim:wait('vim.fn.bufwinid("assist://answer") > 0')
+  nvim:call('nvim_command', 'Assist answer')
+  same(nvim:lua('return vim.api.nvim_buf_get_name(0)'), 'assist://answer')
+  nvim:lua('vim.cmd.cd("/")')
+  nvim:call('nvim_command', 'Assist and why?')
+  nvim:wait('require("assist.runs").newest().prompt == "and why?" and require("assist.runs").newest().id ~= nil')
+  local question = asked(nvim)[2]
+  same(question.uri, nil)
+  same(question.conversationId, 'c1', 'the conversation goes on')
+  nvim:type('q')
+  same(nvim:lua('return vim.fn.fnamemodify(vim.api.nvim_buf_get_name(0), ":t")'), 'a.txt')
+end)
+
+test('the help page has its tags', function()
+  local nvim = open('one\n')
+  local folder = driver.folder({})
+  vim.fn.mkdir(folder .. '/doc')
+  local page = vim.fn.fnamemodify(driver.here, ':h:h') .. '/editors/nvim/doc/assist.txt'
+  assert(vim.uv.fs_copyfile(page, folder .. '/doc/assist.txt'))
+  nvim:call('nvim_command', 'helptags ' .. folder .. '/doc')
+  nvim:lua('vim.opt.runtimepath:prepend(...)', folder)
+  -- every link of the page leads somewhere
+  local broken = nvim:lua([[
+    vim.cmd.help('assist')
+    local broken = {}
+    for _, line in ipairs(vim.api.nvim_buf_get_lines(0, 0, -1, false)) do
+      for link in line:gmatch('|([^|%s]+)|') do
+        if not pcall(vim.cmd.help, link) then table.insert(broken, link) end
+      end
+    end
+    return broken
+  ]])
+  same(broken, {})
+  local text = driver.read(page)
+  for option in pairs(nvim:lua('return require("assist.config").options')) do
+    has(text, '\n' .. option .. ' ', 'every option is described')
+  end
+  for _, verb in ipairs(nvim:lua('return vim.fn.getcompletion("Assist ", "cmdline")')) do
+    has(text, '*:Assist-' .. verb .. '*', 'every verb is described')
+  end
 end)
 
 test('a wrong option is named', function()

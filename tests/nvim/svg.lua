@@ -1,4 +1,4 @@
--- Draws what a terminal shows as an SVG: reads the output of `tmux capture-pane -e -p` on standard input, writes the picture on standard
+-- Draws what a terminal shows as an SVG: reads the output of `tmux capture-pane -e -p -N` on standard input, writes the picture on standard
 -- output. Every cell is put where the terminal has it; nothing is added but the frame. Run: nvim -l svg.lua [TITLE] < capture > picture.svg
 
 local CELL, LINE, SIZE, EDGE, BAR = 8.4, 19, 14, 14, 30
@@ -170,7 +170,7 @@ for index, pieces in ipairs(rows) do
       from, back = piece.column, bg
     end
   end
-  paint(columns)
+  paint(pieces[#pieces] and pieces[#pieces].column + pieces[#pieces].width or 0)
   for _, piece in ipairs(pieces) do
     local before = #piece.text:match('^ *')
     piece.text = piece.text:sub(before + 1)

@@ -27,7 +27,10 @@ local function hide()
   window = nil
 end
 
---- The lines of a card, and which of them are choices.
+--- Highlights of a diff's lines by their first sign.
+local diff_groups = { ['+'] = 'Added', ['-'] = 'Removed', ['@'] = 'AssistHint' }
+
+--- The lines of a card, which of them are choices, the highlights of whole lines, and whether there is a diff.
 local function compose(card, width)
   local lines, choices, marks = {}, {}, {}
   local function add(text, group)
@@ -36,28 +39,38 @@ local function compose(card, width)
       marks[#marks + 1] = { #lines - 1, group }
     end
   end
-  add(card.question)
-  if card.detail then
-    for _, line in ipairs(vim.split(vim.trim(card.detail), '\n', { plain = true })) do
-      add((line:gsub('\r', '')))
+  add(card.question, 'AssistTitle')
+  local diff, any_diff = false, false
+  for _, line in ipairs(vim.split(vim.trim(card.detail or ''), '\n', { plain = true })) do
+    line = line:gsub('\r', '')
+    if line:match('^```') and (diff or line:match('^```diff')) then
+      diff = not diff
+      any_diff = true
+    elseif not diff then
+      add(line)
+    elseif not line:match('^%-%-%- ') and not line:match('^%+%+%+ ') then
+      -- which file it is about is in the question
+      add(line, diff_groups[line:sub(1, 1)])
     end
   end
-  add('')
+  if lines[#lines] ~= '' then
+    add('')
+  end
   for index, title in ipairs(card.choices) do
-    add(('  %d  %s'):format(index, title:gsub('\n', ' ')), index == 1 and 'AssistYes' or 'AssistNo')
+    add((' %d  %s'):format(index, title:gsub('\n', ' ')), index == 1 and 'AssistYes' or 'AssistNo')
     choices[#lines] = index
   end
   if #card.choices == 0 then
-    add('  :Assist answer {text}', 'AssistHint')
+    add(' :Assist answer {text}', 'AssistHint')
   end
-  local more = #cards > 1 and ('  · %d more after this'):format(#cards - 1) or ''
+  local more = #cards > 1 and (' · %d more after this'):format(#cards - 1) or ''
   add('')
   add(':Assist confirm · :Assist decline · :Assist answer' .. more, 'AssistHint')
   local widest = 30
   for _, line in ipairs(lines) do
-    widest = math.max(widest, vim.api.nvim_strwidth(line))
+    widest = math.max(widest, vim.api.nvim_strwidth(line) + 2)
   end
-  return lines, choices, marks, math.min(widest, width)
+  return lines, choices, marks, math.min(widest, width), any_diff
 end
 
 local function draw()
@@ -65,12 +78,10 @@ local function draw()
   if not card or config.options.questions == 'select' then
     return hide()
   end
-  local lines, choices, marks, width = compose(card, math.max(30, math.min(100, vim.o.columns - 6)))
+  local lines, choices, marks, width, diff = compose(card, math.max(30, math.min(100, vim.o.columns - 6)))
   if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
     bufnr = vim.api.nvim_create_buf(false, true)
     vim.bo[bufnr].bufhidden = 'hide'
-    vim.bo[bufnr].filetype = 'markdown'
-    pcall(vim.treesitter.start, bufnr, 'markdown')
     local function map(key, action, what)
       vim.keymap.set('n', key, action, { buffer = bufnr, nowait = true, desc = what })
     end
@@ -87,6 +98,11 @@ local function draw()
   vim.bo[bufnr].modifiable = true
   vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, lines)
   vim.bo[bufnr].modifiable = false
+  if diff then
+    pcall(vim.treesitter.stop, bufnr)
+  else
+    pcall(vim.treesitter.start, bufnr, 'markdown')
+  end
   local by_line = {}
   for line, index in pairs(choices) do
     by_line[tostring(line)] = index
@@ -96,7 +112,6 @@ local function draw()
   for _, mark in ipairs(marks) do
     vim.api.nvim_buf_set_extmark(bufnr, namespace, mark[1], 0, { line_hl_group = mark[2] })
   end
-  vim.api.nvim_buf_set_extmark(bufnr, namespace, 0, 0, { line_hl_group = 'AssistTitle' })
   local height = math.min(#lines, math.max(6, math.floor(vim.o.lines * 0.6)))
   local shape = {
     relative = 'editor',
@@ -118,6 +133,7 @@ local function draw()
     vim.wo[window].linebreak = true
     vim.wo[window].cursorline = true
     vim.wo[window].conceallevel = 2
+    vim.wo[window].statuscolumn = ' '
     vim.wo[window].winhighlight = 'NormalFloat:AssistFloat,FloatBorder:AssistBorder,CursorLine:Visual'
   end
   local first = vim.iter(pairs(choices)):fold(#lines, function(least, line)

@@ -12,6 +12,10 @@ M.name = 'assist'
 ---@type table<string, integer>
 local by_root = {}
 
+--- The root that was used last: what is asked from a help page or an answer is about that project.
+---@type string?
+local recent
+
 --- What waits for a client to be ready.
 ---@type table<integer, fun(client?: vim.lsp.Client, problem?: string)[]>
 local waiting = {}
@@ -185,7 +189,12 @@ end
 ---@param callback? fun(client?: vim.lsp.Client, problem?: string)
 function M.attach(bufnr, callback)
   callback = callback or function() end
-  with_root(documents.root(bufnr), function(client, problem)
+  local root = recent
+  if not root or not by_root[root] or documents.is_text(bufnr) then
+    root = documents.root(bufnr)
+  end
+  recent = root
+  with_root(root, function(client, problem)
     if not client then
       return callback(nil, problem)
     end

@@ -165,6 +165,33 @@ local function continue_insert(bufnr)
   end
 end
 
+local selection_namespace = vim.api.nvim_create_namespace('assist-selection')
+
+--- Remembers the two ends of a selection that is being made in the buffer. What comes back puts them on their text again: Neovim 0.10
+--- moves only the end that the cursor is at.
+---@return fun()
+local function keep_selection(bufnr)
+  if bufnr ~= vim.api.nvim_get_current_buf() or not vim.api.nvim_get_mode().mode:match('^[vV\22sS\19]') then
+    return function() end
+  end
+  local marks = vim.tbl_map(function(which)
+    local at = vim.fn.getpos(which)
+    local line = vim.api.nvim_buf_get_lines(bufnr, at[2] - 1, at[2], false)[1] or ''
+    return vim.api.nvim_buf_set_extmark(bufnr, selection_namespace, at[2] - 1, math.min(at[3] - 1, #line), {})
+  end, { 'v', '.' })
+  return function()
+    local ends = vim.tbl_map(function(mark)
+      return vim.api.nvim_buf_get_extmark_by_id(bufnr, selection_namespace, mark, {})
+    end, marks)
+    vim.api.nvim_buf_clear_namespace(bufnr, selection_namespace, 0, -1)
+    if vim.fn.getpos('v')[2] ~= ends[1][1] + 1 then
+      vim.api.nvim_win_set_cursor(0, { ends[1][1] + 1, ends[1][2] })
+      vim.cmd('normal! o')
+      vim.api.nvim_win_set_cursor(0, { ends[2][1] + 1, ends[2][2] })
+    end
+  end
+end
+
 local flash_namespace = vim.api.nvim_create_namespace('assist-flash')
 
 local function flash(bufnr, marks)
@@ -202,6 +229,7 @@ local function make(change)
   local bufnr = change.bufnr
   end_undo_step(bufnr)
   local sequence = vim.fn.undotree(bufnr).seq_cur
+  local restore_selection = keep_selection(bufnr)
   local marks = {}
   local ok, problem = pcall(function()
     for index = #change.hunks, 1, -1 do
@@ -224,6 +252,7 @@ local function make(change)
     end
     return tostring(problem):match('E565') and 'Neovim allows no changes at this moment.' or tostring(problem)
   end
+  restore_selection()
   end_undo_step(bufnr)
   continue_insert(bufnr)
   flash(bufnr, marks)

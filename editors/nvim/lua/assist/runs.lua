@@ -236,7 +236,7 @@ local kinds = {
   end,
   truncated = function(run, data)
     local name = text(data.component) or 'The answer'
-    run.doing = ('%s was cut off, continuing (%s)'):format(name, tostring(data.attempt or 1))
+    run.doing = ('%s was cut off, continuing (try %s)'):format(name, tostring(data.attempt or 1))
   end,
   continued = function(run, data)
     run.doing = 'Continued ' .. (text(data.component) or 'the answer')
@@ -252,6 +252,7 @@ local kinds = {
     run.state = text(data.state) or 'done'
     run.summary = text(data.summary)
     run.changed = type(data.changedFiles) == 'table' and data.changedFiles or {}
+    require('assist.answer').ended(run)
   end,
 }
 
@@ -270,7 +271,6 @@ function M.event(client, event)
   if not M.is_live(run) then
     run.ended = run.ended or now()
     clear_mark(run)
-    require('assist.answer').ended(run)
   end
   changed(run)
   if config.options.on_event then

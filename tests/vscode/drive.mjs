@@ -1,9 +1,11 @@
 // Drives VS Code (code-server in Chromium) through what a user does with Assist.
 //
-//   node drive.mjs --url URL --editor FOLDER --chromium PROGRAM --workspaces FOLDER [--shots FOLDER] [NAME…]
+//   node drive.mjs --url URL --editor FOLDER --chromium PROGRAM --workspaces FOLDER
+//     --config FOLDER --openai URL [--shots FOLDER] [NAME…]
 //
 // prints one JSON line a scenario, {scenario, ok, seconds, error?, workspace}, and ends with 0 if all went well.
-// `--editor` is the folder that holds node_modules with playwright-core. What the model answers is up to the caller;
+// `--editor` is the folder that holds node_modules with playwright-core, `--config` the server's configuration folder, `--openai` where
+// a model speaks OpenAI's format. What the model answers is up to the caller;
 // tests/tests/vscode.rs holds the other half: every prompt below has a rule there.
 
 import fs from "node:fs";
@@ -16,7 +18,7 @@ import { Workbench, launch } from "./workbench.mjs";
 
 const { values: given, positionals: only } = parseArgs({
   allowPositionals: true,
-  options: Object.fromEntries(["url", "editor", "chromium", "workspaces", "shots"].map((name) => [name, { type: "string" }])),
+  options: Object.fromEntries(["url", "editor", "chromium", "workspaces", "config", "openai", "shots"].map((name) => [name, { type: "string" }])),
 });
 const { chromium } = createRequire(path.join(path.resolve(given.editor), "package.json"))("playwright-core");
 const fixture = path.join(path.dirname(fileURLToPath(import.meta.url)), "fixture");
@@ -25,7 +27,7 @@ if (given.shots) fs.mkdirSync(given.shots, { recursive: true });
 const browser = await launch(chromium, given.chromium);
 let failed = 0;
 for (const [name, scenario] of Object.entries(scenarios)) {
-  if (only.length > 0 && !only.includes(name)) continue;
+  if (only.length > 0 ? !only.includes(name) : scenario.pictureOnly && !given.shots) continue;
   // A fresh folder for each: VS Code keeps what was open and unsaved per folder.
   const folder = path.join(given.workspaces, name, "visitors");
   fs.cpSync(fixture, folder, { recursive: true });
@@ -35,7 +37,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   let workbench;
   try {
     workbench = await Workbench.open(browser, given.url, folder, given.shots, scenario.size);
-    await scenario.run(workbench, folder);
+    await scenario.run(workbench, { folder, config: given.config, openai: given.openai });
   } catch (error) {
     failed += 1;
     result.ok = false;

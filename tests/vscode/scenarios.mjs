@@ -11,8 +11,11 @@ async function ask(vscode, prompt) {
   await vscode.answer("Ask Assist", prompt);
 }
 
-/** The text of a file on disk. */
-const read = (folder, file) => fs.readFileSync(path.join(folder, file), "utf8");
+/** Gives the workspace settings of its own. */
+function settings(folder, values) {
+  fs.mkdirSync(path.join(folder, ".vscode"));
+  fs.writeFileSync(path.join(folder, ".vscode", "settings.json"), JSON.stringify(values));
+}
 
 export const scenarios = {
   // The edit arrives and one undo takes it back.
@@ -91,8 +94,9 @@ export const scenarios = {
       await ask(vscode, "Add a reset button slowly");
       await vscode.notification("Assist").waitFor();
       await vscode.focusEditor();
-      await vscode.goto(1);
-      await vscode.page.keyboard.type("// mine while it works\n");
+      // Within a comment, so that the file is never broken while the key strokes come.
+      await vscode.goto(18, 4);
+      await vscode.page.keyboard.type("mine while it works ");
       await vscode.shows("mine while it works");
       await vscode.shows("reset");
       await vscode.ready();
@@ -159,40 +163,59 @@ export const scenarios = {
     },
   },
 
-  // Undo by command restores the text.
-  undo: {
+  // An answer that is cut off is continued and arrives as one edit; undo by command takes the whole run back.
+  cut: {
     async run(vscode) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
-      await ask(vscode, "Add a reset button");
-      await vscode.shows("reset");
+      await ask(vscode, "Add a reset button in two parts");
+      await vscode.shows("Reset");
       await vscode.ready();
       await vscode.command("Assist: Undo Last Run");
-      await vscode.lacks("reset");
+      await vscode.lacks("Reset");
       await vscode.shows("setCount(count + 1)");
     },
   },
 
   // A diagnostic has an action of its own.
   fix: {
+    prepare: (folder) => settings(folder, { "typescript.validate.enable": true }),
     async run(vscode) {
-      await vscode.openFile("settings.json", "returning");
-      await vscode.page.locator(".squiggly-error, .squiggly-warning").first().waitFor();
-      await vscode.goto(4, 22);
+      await vscode.openFile("total.ts", "reduce");
+      await vscode.page.locator(".squiggly-error").first().waitFor();
+      await vscode.goto(2, 10);
       await vscode.codeAction("Fix with Assist");
-      await vscode.lacks(/"returning": 10,/);
-      await vscode.shows(/"returning": 10/);
+      await vscode.lacks("sum: string");
+      await vscode.shows("const sum = prices.reduce");
       await vscode.ready();
+    },
+  },
+
+  // With `apply: preview` the change is shown first; the status bar holds the question, however long it waits.
+  preview: {
+    prepare: (folder) => settings(folder, { "assist.apply": "preview" }),
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button");
+      await vscode.statusSays("Assist asks");
+      await vscode.page.locator(".tab", { hasText: "Assist asks.md" }).waitFor();
+      await vscode.shows("const reset");
+      await vscode.shot("13-question");
+      await vscode.status.click();
+      await vscode.row("Apply").waitFor();
+      await vscode.shot("14-answers");
+      await vscode.chooseRow("Apply");
+      await vscode.page.locator(".tab", { hasText: "Assist asks.md" }).waitFor({ state: "detached" });
+      await vscode.ready();
+      await vscode.shows("const reset");
     },
   },
 
   // The user is asked for one, and the question is asked again.
   no_key: {
-    prepare(folder) {
-      fs.mkdirSync(path.join(folder, ".vscode"));
-      fs.writeFileSync(path.join(folder, ".vscode", "settings.json"), JSON.stringify({ "assist.provider": "openai" }));
-    },
-    async run(vscode, folder) {
+    prepare: (folder) => settings(folder, { "assist.provider": "openai" }),
+    async run(vscode, world) {
       await vscode.quick("Control+KeyP", "Counter.tsx");
       await vscode.row("Counter.tsx").waitFor();
       await vscode.press("Enter");
@@ -202,6 +225,8 @@ export const scenarios = {
       const refusal = vscode.notification("key");
       await refusal.waitFor();
       await vscode.shot("11-no-key");
+      // From here on there is a server for the key to be used with; an address alone would have made the question unnecessary.
+      fs.writeFileSync(path.join(world.config, "config.toml"), `[providers.openai]\nbase_url = "${world.openai}"\n`);
       await refusal.getByRole("button", { name: "Enter API Key" }).click();
       await vscode.row("OpenAI").waitFor();
       await vscode.shot("12-provider");
@@ -209,7 +234,26 @@ export const scenarios = {
       await vscode.answer("Set API Key", "sk-only-for-this-test");
       await vscode.shows("reset");
       await vscode.ready();
-      assert.doesNotMatch(read(folder, ".vscode/settings.json"), /sk-only/);
+    },
+  },
+
+  // The picture of the README: one component is in place, the next one is being written.
+  picture: {
+    pictureOnly: true,
+    size: { width: 1120, height: 640 },
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      for (const busy of ["Activating Extensions", "Analyzing", "Initializing"]) {
+        await vscode.page.locator(".statusbar-item", { hasText: busy }).first().waitFor({ state: "hidden" });
+      }
+      await vscode.select(5, 17);
+      await ask(vscode, "Let people start over, and group the digits");
+      await vscode.shows("Reset");
+      await vscode.press("ArrowLeft");
+      await vscode.notification("Applied Counter").waitFor();
+      await vscode.shot("ask");
+      await vscode.command("Assist: Cancel Run");
+      await vscode.ready();
     },
   },
 };

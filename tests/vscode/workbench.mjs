@@ -32,7 +32,7 @@ export class Workbench {
 
   async shot(name) {
     if (!this.shots) return;
-    await this.page.mouse.move(640, 790);
+    await this.page.mouse.move(250, 17);
     await this.page.screenshot({ path: path.join(this.shots, `${name}.png`), animations: "disabled" });
   }
 

@@ -5,7 +5,7 @@ import * as vscode from "vscode";
 import type { Answers } from "./answers";
 import type { Keys } from "./keys";
 import type { PromptBox } from "./prompt";
-import { type AskParams, type Intent, fields, needsPrompt, readRefusal, sentence, text } from "./protocol";
+import { type AskParams, type Intent, type LspRange, fields, needsPrompt, readRefusal, sentence, text } from "./protocol";
 import type { Run, Runs } from "./runs";
 import type { Session } from "./session";
 
@@ -115,8 +115,6 @@ export class Asker {
         .getDiagnostics(document.uri)
         .filter(({ range, severity }) => severity <= vscode.DiagnosticSeverity.Warning && range.intersection(near) !== undefined);
       if (found.length > 0) params.diagnostics = found.map((diagnostic) => converter.asDiagnostic(diagnostic));
-      const first = found[0];
-      if (selection.isEmpty && first !== undefined) params.range = converter.asRange(first.range);
     }
     return params;
   }
@@ -126,8 +124,10 @@ export class Asker {
     if (params.uri === undefined) return "this workspace";
     const uri = vscode.Uri.parse(params.uri);
     const name = basename(uri.path) || uri.path;
-    if (params.range === undefined) return `all of ${name}`;
-    const { start, end } = params.range;
+    // What is to be fixed where nothing is selected is around the diagnostic.
+    const range = params.range ?? (fields(params.diagnostics?.[0]).range as LspRange | undefined);
+    if (range === undefined) return `all of ${name}`;
+    const { start, end } = range;
     const last = end.character === 0 && end.line > start.line ? end.line : end.line + 1;
     return last === start.line + 1 ? `${name}, line ${last}` : `${name}, lines ${start.line + 1}–${last}`;
   }

@@ -4,13 +4,13 @@ import * as vscode from "vscode";
 import type { Middleware } from "vscode-languageclient/node";
 import { Answers } from "./answers";
 import { Asker } from "./ask";
-import { Details } from "./details";
 import { Flash } from "./flash";
 import { PromptHistory } from "./history";
 import { Keys } from "./keys";
 import { ProgressNotes } from "./progress";
 import { PromptBox } from "./prompt";
 import { type AskParams, type Intent, fields, readRefusal, sentence, text } from "./protocol";
+import { Questions } from "./questions";
 import { Runs } from "./runs";
 import { Session } from "./session";
 import { Sessions } from "./sessions";
@@ -64,9 +64,10 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   }
   const about = async (command: string, runId: string): Promise<void> => void (await tell(command, { runId }));
   const sessions = new Sessions(server, about);
-  const status = new StatusBar(server, runs, about);
+  const questions = new Questions(runs, tell);
+  const status = new StatusBar(server, runs, questions, about);
 
-  context.subscriptions.push(log, runs, flash, progress, server, prompts, answers, sessions, status, new Details(runs));
+  context.subscriptions.push(log, runs, flash, progress, server, prompts, answers, sessions, status, questions);
   context.subscriptions.push(
     server.onDidChange(() => {
       if (server.link !== "ready") progress.clear();

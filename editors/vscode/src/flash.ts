@@ -21,9 +21,12 @@ export class Flash implements vscode.Disposable {
 
   /** Lets the edit happen and notes what it changed. */
   readonly handle: HandleApplyEdit = async (params, next) => {
+    const before = new Map<string, Set<string>>();
+    for (const { document } of vscode.window.visibleTextEditors) before.set(document.uri.toString(), new Set(lines(document)));
     const touched = new Map<string, vscode.Range[]>();
     const listening = vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
-      if (contentChanges.length > 0) touched.set(document.uri.toString(), after(contentChanges));
+      const known = before.get(document.uri.toString());
+      if (contentChanges.length > 0 && known !== undefined) touched.set(document.uri.toString(), fresh(document, contentChanges, known));
     });
     try {
       return await next(params, new vscode.CancellationTokenSource().token);
@@ -39,11 +42,6 @@ export class Flash implements vscode.Disposable {
     this.style.dispose();
   }
 
-  private fade(): void {
-    clearTimeout(this.fading);
-    for (const editor of vscode.window.visibleTextEditors) editor.setDecorations(this.style, []);
-  }
-
   private show(touched: Map<string, vscode.Range[]>): void {
     let shown = false;
     for (const editor of vscode.window.visibleTextEditors) {
@@ -56,22 +54,30 @@ export class Flash implements vscode.Disposable {
     clearTimeout(this.fading);
     this.fading = setTimeout(() => this.fade(), SHOWN_MS);
   }
+
+  private fade(): void {
+    clearTimeout(this.fading);
+    for (const editor of vscode.window.visibleTextEditors) editor.setDecorations(this.style, []);
+  }
 }
 
-/** Where the changed text is after the changes, which name ranges of the text before them. Whole lines, none twice. */
-function after(changes: readonly vscode.TextDocumentContentChangeEvent[]): vscode.Range[] {
-  const spans: { first: number; last: number }[] = [];
+function lines(document: vscode.TextDocument): string[] {
+  return document.getText().split(/\r\n|\r|\n/);
+}
+
+/**
+ * The lines that the changes touched and that say something the document did not hold before. VS Code splits an edit into the smallest
+ * changes it finds, which often begin or end in a line that stayed as it was.
+ */
+function fresh(document: vscode.TextDocument, changes: readonly vscode.TextDocumentContentChangeEvent[], known: Set<string>): vscode.Range[] {
+  const touched = new Set<number>();
   let moved = 0;
   for (const { range, text } of [...changes].sort((a, b) => a.rangeOffset - b.rangeOffset)) {
+    const first = range.start.line + moved;
     const added = text.split(/\r\n|\r|\n/).length - 1;
-    const begun = range.start.line + moved;
-    // Text that begins with a line break says nothing new on the line it is added to, and one that ends with it nothing on its last.
-    const first = begun + (added > 0 && /^\r?\n/.test(text) ? 1 : 0);
-    const last = Math.max(first, begun + added - (/\n$/.test(text) ? 1 : 0));
-    const before = spans.at(-1);
-    if (before !== undefined && first <= before.last + 1) before.last = Math.max(before.last, last);
-    else spans.push({ first, last });
+    for (let line = first; line <= first + added; line += 1) touched.add(line);
     moved += added - (range.end.line - range.start.line);
   }
-  return spans.map(({ first, last }) => new vscode.Range(first, 0, last, 0));
+  const now = lines(document);
+  return [...touched].filter((line) => now[line]?.trim() && !known.has(now[line])).map((line) => new vscode.Range(line, 0, line, 0));
 }

@@ -45,7 +45,9 @@ export class Keys {
       await this.session.restart();
       return false;
     }
-    const provider = await vscode.window.showQuickPick(PROVIDERS, {
+    const wanted = vscode.workspace.getConfiguration("assist").get("provider", "");
+    const providers = [...PROVIDERS].sort((a, b) => Number(b.id === wanted) - Number(a.id === wanted));
+    const provider = await vscode.window.showQuickPick(providers, {
       title: "Assist: Set API Key (1/2)",
       placeHolder: "Whose key is it? A local Ollama needs none: start it and ask again.",
       ignoreFocusOut: true,

@@ -16,10 +16,19 @@ export interface Run {
   /** The state as the server calls it. */
   state: string;
   message: string;
+  /** What the user is asked, while the run waits for it. */
+  question: Question | undefined;
   summary: string;
   changedFiles: string[];
   conversationId: string | undefined;
   readonly messages: Map<string, JoinedText>;
+}
+
+/** A question: the first choice says yes, the last one no. Without choices it wants words. */
+export interface Question {
+  text: string;
+  detail: string | undefined;
+  choices: string[];
 }
 
 /** What an event did to its run. */
@@ -71,7 +80,7 @@ export class Runs implements vscode.Disposable {
       }
       case "approval_requested":
         run.standing = "asking";
-        run.message = text(data.question) ?? run.message;
+        run.question = { text: text(data.question) ?? "May Assist go on?", detail: text(data.detail), choices: strings(data.choices) };
         break;
       case "text":
         this.say(run, data.messageId, data.offset, data.text);
@@ -93,8 +102,7 @@ export class Runs implements vscode.Disposable {
   /** The server is gone: whatever was under way is no longer, and comes back as a paused session. */
   interrupt(): void {
     for (const run of this.open()) {
-      run.standing = "paused";
-      run.state = "paused";
+      this.stand(run, "paused");
       this.changed.fire({ run, event: undefined });
     }
   }
@@ -114,6 +122,7 @@ export class Runs implements vscode.Disposable {
     else if (state === "awaiting_confirmation") run.standing = "asking";
     else if (state === "paused") run.standing = "paused";
     else run.standing = "ended";
+    if (run.standing !== "asking") run.question = undefined;
   }
 
   private say(run: Run, messageId: unknown, offset: unknown, piece: unknown): boolean {
@@ -137,6 +146,7 @@ export class Runs implements vscode.Disposable {
       standing: "working",
       state: "running",
       message: "",
+      question: undefined,
       summary: "",
       changedFiles: [],
       conversationId: undefined,

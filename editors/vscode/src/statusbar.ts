@@ -1,7 +1,8 @@
 /** The item in the status bar: how Assist stands, and on a click what can be done about it. */
 
 import * as vscode from "vscode";
-import type { Runs } from "./runs";
+import type { Questions } from "./questions";
+import type { Change, Runs } from "./runs";
 import type { Session } from "./session";
 
 interface Entry extends vscode.QuickPickItem {
@@ -15,11 +16,12 @@ export class StatusBar implements vscode.Disposable {
   constructor(
     private readonly session: Session,
     private readonly runs: Runs,
+    private readonly questions: Questions,
     private readonly run: (command: string, runId: string) => Promise<void>,
   ) {
     this.item.name = "Assist";
     this.item.command = "assist.ui.status";
-    this.subscriptions = [session.onDidChange(() => this.draw()), runs.onDidChange(() => this.draw())];
+    this.subscriptions = [session.onDidChange(() => this.draw()), runs.onDidChange((change) => this.note(change))];
     this.draw();
     this.item.show();
   }
@@ -40,15 +42,9 @@ export class StatusBar implements vscode.Disposable {
     group(
       "runs",
       ...open.flatMap((run): Entry[] => {
-        const description = run.message;
         const name = run.title || run.id;
-        const cancel: Entry = { label: `$(debug-stop) Cancel: ${name}`, description, act: () => this.run("assist.cancel", run.id) };
-        if (run.standing !== "asking") return [cancel];
-        return [
-          { label: `$(check) Say yes: ${name}`, description, act: () => this.run("assist.confirm", run.id) },
-          { label: `$(close) Say no: ${name}`, description, act: () => this.run("assist.decline", run.id) },
-          cancel,
-        ];
+        const answers = this.questions.answers(run).map(({ label, act }) => ({ label: `$(question) ${label}`, description: run.question?.text ?? "", act }));
+        return [...answers, { label: `$(debug-stop) Cancel: ${name}`, description: run.message, act: () => this.run("assist.cancel", run.id) }];
       }),
     );
     if (this.session.link === "ready") {
@@ -89,6 +85,13 @@ export class StatusBar implements vscode.Disposable {
     return `${open.length} run${open.length === 1 ? "" : "s"} under way${model === "" ? "" : ` · ${model}`}`;
   }
 
+  private note({ run, event }: Change): void {
+    this.draw();
+    // What failed comes as a message; what went well needs a word, but no answer.
+    if (event?.type !== "completed" || run.changedFiles.length === 0 || run.standing !== "ended") return;
+    if (run.state === "done") vscode.window.setStatusBarMessage(`$(check) ${run.summary || "Assist is done."}`, 8000);
+  }
+
   private draw(): void {
     const { link, status } = this.session;
     const open = this.runs.open();
@@ -109,7 +112,7 @@ export class StatusBar implements vscode.Disposable {
     }
     this.item.text = label;
     this.item.backgroundColor = colour === undefined ? undefined : new vscode.ThemeColor(colour);
-    const lines = [`Assist: ${this.words()}`, ...open.map((run) => [run.title, run.message].filter(Boolean).join(": "))];
+    const lines = [`Assist: ${this.words()}`, ...open.map((run) => [run.title, run.question?.text ?? run.message].filter(Boolean).join(": "))];
     this.item.tooltip = lines.join("\n");
     this.item.accessibilityInformation = { label: `Assist, ${this.words()}` };
   }

@@ -34,7 +34,7 @@ impl Sessions<'_> {
     }
 }
 
-fn document(tx: &Transaction<'_>, session: &Session) -> Result<Value> {
+pub(crate) fn document(tx: &Transaction<'_>, session: &Session) -> Result<Value> {
     let mut output = Vec::new();
     for event in events::list(tx, session.id, 1)? {
         let ts = rows::iso(tx, Some(event.ts))?;

@@ -3,7 +3,7 @@
 
 use assist_base::{RunId, Timestamp};
 use rusqlite::types::Value as Sql;
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Transaction, params};
 
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
@@ -78,7 +78,48 @@ pub struct Totals {
     pub estimated: u64,
 }
 
+/// By what costs are summed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CostsBy {
+    /// The run's id.
+    Run,
+    /// The part of Assist that called.
+    Agent,
+    /// `provider/model`.
+    Model,
+    /// `A`, `B` or `C`.
+    Tier,
+    /// The day in UTC: `2026-03-01`.
+    Day,
+}
+
 impl Ledger<'_> {
+    /// The sums of all calls begun at or after `since`, one line for each run, agent, model, tier or day: days from the
+    /// first to the last, the others by cost, the dearest first. With a run, only its calls.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn totals_by(
+        &self,
+        by: CostsBy,
+        run: Option<RunId>,
+        since: Timestamp,
+    ) -> Result<Vec<(String, Totals)>> {
+        let (name, order) = match by {
+            CostsBy::Run => ("run_id", "cost DESC, name"),
+            CostsBy::Agent => ("agent", "cost DESC, name"),
+            CostsBy::Model => ("model", "cost DESC, name"),
+            CostsBy::Tier => ("tier", "cost DESC, name"),
+            CostsBy::Day => ("coalesce(date(created_at / 1000.0, 'unixepoch'), '')", "name"),
+        };
+        let sql = format!(
+            "SELECT {name} AS name, {SUMS} FROM ledger WHERE created_at >= ?1 AND (?2 IS NULL OR run_id = ?2)
+            GROUP BY 1 ORDER BY {order}"
+        );
+        let values = (since.0, run.map(|run| run.to_string()));
+        self.0.read(move |tx| rows::all(tx, &sql, values, |row| Ok((row.get("name")?, sums(row)?)))).await
+    }
+
     /// Reserves what a call may cost. On the disk when this returns, since the money may be spent from then on.
     ///
     /// # Errors
@@ -140,7 +181,7 @@ impl Ledger<'_> {
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn totals(&self, run: RunId) -> Result<Totals> {
-        self.0.read(move |tx| totals(tx, "run_id = ?1", run.to_string().into())).await
+        self.0.read(move |tx| of_run(tx, run)).await
     }
 
     /// The sums of all calls begun at or after `since`.
@@ -152,38 +193,43 @@ impl Ledger<'_> {
     }
 }
 
+/// `total` sums as floating point, which cannot overflow on forged rows.
+const SUMS: &str = "count(*) AS calls,
+    count(*) FILTER (WHERE settled_at IS NULL) AS open,
+    CAST(total(input_tokens) AS INTEGER) AS input,
+    CAST(total(output_tokens) AS INTEGER) AS output,
+    CAST(total(cache_read_tokens) AS INTEGER) AS cache_read,
+    CAST(total(cache_write_tokens) AS INTEGER) AS cache_write,
+    total(cost_usd) AS cost,
+    CAST(total(reserved_tokens) FILTER (WHERE settled_at IS NULL) AS INTEGER) AS reserved_tokens,
+    total(reserved_usd) FILTER (WHERE settled_at IS NULL) AS reserved,
+    count(*) FILTER (WHERE settled_at IS NOT NULL AND cost_usd IS NULL) AS unpriced,
+    count(*) FILTER (WHERE estimated) AS estimated";
+
 fn totals(tx: &Transaction<'_>, which: &'static str, value: Sql) -> Result<Totals> {
-    // `total` sums as floating point, which cannot overflow on forged rows.
-    let sql = format!(
-        "SELECT count(*) AS calls,
-            count(*) FILTER (WHERE settled_at IS NULL) AS open,
-            CAST(total(input_tokens) AS INTEGER) AS input,
-            CAST(total(output_tokens) AS INTEGER) AS output,
-            CAST(total(cache_read_tokens) AS INTEGER) AS cache_read,
-            CAST(total(cache_write_tokens) AS INTEGER) AS cache_write,
-            total(cost_usd) AS cost,
-            CAST(total(reserved_tokens) FILTER (WHERE settled_at IS NULL) AS INTEGER) AS reserved_tokens,
-            total(reserved_usd) FILTER (WHERE settled_at IS NULL) AS reserved,
-            count(*) FILTER (WHERE settled_at IS NOT NULL AND cost_usd IS NULL) AS unpriced,
-            count(*) FILTER (WHERE estimated) AS estimated
-        FROM ledger WHERE {which}"
-    );
-    let found = rows::first(tx, &sql, [value], |row| {
-        Ok(Totals {
-            calls: rows::count(row, "calls")?,
-            open: rows::count(row, "open")?,
-            input: rows::count(row, "input")?,
-            output: rows::count(row, "output")?,
-            cache_read: rows::count(row, "cache_read")?,
-            cache_write: rows::count(row, "cache_write")?,
-            cost_usd: row.get("cost")?,
-            reserved_tokens: rows::count(row, "reserved_tokens")?,
-            reserved_usd: row.get("reserved")?,
-            unpriced: rows::count(row, "unpriced")?,
-            estimated: rows::count(row, "estimated")?,
-        })
-    })?;
+    let found = rows::first(tx, &format!("SELECT {SUMS} FROM ledger WHERE {which}"), [value], sums)?;
     Ok(found.unwrap_or_default())
+}
+
+fn sums(row: &Row<'_>) -> Result<Totals> {
+    Ok(Totals {
+        calls: rows::count(row, "calls")?,
+        open: rows::count(row, "open")?,
+        input: rows::count(row, "input")?,
+        output: rows::count(row, "output")?,
+        cache_read: rows::count(row, "cache_read")?,
+        cache_write: rows::count(row, "cache_write")?,
+        cost_usd: row.get("cost")?,
+        reserved_tokens: rows::count(row, "reserved_tokens")?,
+        reserved_usd: row.get("reserved")?,
+        unpriced: rows::count(row, "unpriced")?,
+        estimated: rows::count(row, "estimated")?,
+    })
+}
+
+/// The sums of one run.
+pub(crate) fn of_run(tx: &Transaction<'_>, run: RunId) -> Result<Totals> {
+    totals(tx, "run_id = ?1", run.to_string().into())
 }
 
 /// A sum that can be added up: what is not a number counts as not known, and nothing costs less than nothing.

@@ -17,6 +17,7 @@ mod documents;
 mod error;
 mod events;
 mod export;
+mod export_page;
 mod ids;
 mod lane;
 mod learning;
@@ -57,7 +58,7 @@ pub use learning::{
     NewImprovement, Risk,
 };
 pub use leases::{HeldLease, Lease, Leases, Owner};
-pub use ledger::{Entry, Ledger, LedgerId, Settlement, Totals};
+pub use ledger::{CostsBy, Entry, Ledger, LedgerId, Settlement, Totals};
 pub use memory::{
     Category, Duplicate, FoundMemory, Imported, Memories, Memory, MemoryChange, MemoryFilter, NewMemory,
     Recall, Recalled, Remembered, Source, SourceEntry, Use,

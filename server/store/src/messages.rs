@@ -185,13 +185,13 @@ impl Messages<'_> {
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn of_run(&self, run: RunId) -> Result<Vec<Message>> {
-        self.0
-            .read(move |tx| {
-                let sql = "SELECT * FROM messages WHERE run_id = ?1 ORDER BY created_at, position";
-                rows::all(tx, sql, [run.to_string()], message)
-            })
-            .await
+        self.0.read(move |tx| of_run(tx, run)).await
     }
+}
+
+pub(crate) fn of_run(tx: &Transaction<'_>, run: RunId) -> Result<Vec<Message>> {
+    let sql = "SELECT * FROM messages WHERE run_id = ?1 ORDER BY created_at, position";
+    rows::all(tx, sql, [run.to_string()], message)
 }
 
 fn change(

@@ -277,3 +277,6 @@ impl std::fmt::Debug for Store {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod upgrades;

@@ -1,5 +1,5 @@
 use assist_base::RunId;
-use assist_store::{Entry, LedgerId, Settlement, Store, StoreError, Totals};
+use assist_store::{CostsBy, Entry, LedgerId, Settlement, Store, StoreError, Totals};
 
 use crate::at;
 
@@ -74,4 +74,33 @@ async fn figures_that_are_not_money_do_not_spoil_the_sums() {
 
     let missing = store.ledger().settle(LedgerId(99), Settlement::default(), at(1)).await;
     assert!(matches!(missing, Err(StoreError::NotFound { .. })), "{missing:?}");
+}
+
+#[tokio::test]
+async fn costs_are_summed_by_run_agent_model_tier_and_day() {
+    let store = Store::in_memory().unwrap();
+    let (run, other) = (RunId::new(), RunId::new());
+    const DAY: i64 = 86_400_000;
+    for (run, agent, model, cost, time) in [
+        (run, "builder", "a/x", Some(1.0), 0),
+        (run, "architect", "a/y", Some(0.5), DAY),
+        (other, "builder", "l/z", None, DAY + 1),
+    ] {
+        let entry = Entry { agent: agent.to_owned(), model: model.to_owned(), ..entry(run, cost) };
+        let id = store.ledger().reserve(entry, at(time)).await.unwrap();
+        let used = Settlement { input: 10, cost_usd: cost, ..Settlement::default() };
+        store.ledger().settle(id, used, at(time)).await.unwrap();
+    }
+    let by = async |by, run, since| {
+        let found = store.ledger().totals_by(by, run, since).await.unwrap();
+        found
+            .into_iter()
+            .map(|(name, sums)| format!("{name}={}/{}", sums.cost_usd, sums.calls))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(by(CostsBy::Day, None, at(0)).await, ["2026-03-01=1/1", "2026-03-02=0.5/2"]);
+    assert_eq!(by(CostsBy::Agent, None, at(0)).await, ["builder=1/2", "architect=0.5/1"]);
+    assert_eq!(by(CostsBy::Model, None, at(1)).await, ["a/y=0.5/1", "l/z=0/1"]);
+    assert_eq!(by(CostsBy::Tier, Some(run), at(0)).await, ["B=1.5/2"]);
+    assert_eq!(by(CostsBy::Run, None, at(0)).await, [format!("{run}=1.5/2"), format!("{other}=0/1")]);
 }

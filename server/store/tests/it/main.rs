@@ -7,6 +7,8 @@ mod conversations;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod ledger;

@@ -122,7 +122,7 @@ pub trait Host: Send + Sync + 'static {
     /// Tells the user one sentence.
     fn notify(&self, run: RunId, severity: Severity, message: &str);
 
-    /// Shows a longer text (an answer, a report) the way the host shows such things.
+    /// Shows an answer in words as a whole, once it has ended. A host that shows deltas has nothing left to do.
     fn show(&self, run: RunId, title: &str, markdown: &str);
 
     /// An event of a run, already stored.

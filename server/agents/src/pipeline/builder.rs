@@ -54,6 +54,8 @@ pub(crate) struct Builder<'r> {
     stored_talk: usize,
     /// How much of the raw text is stored.
     stored_raw: usize,
+    /// Whether the draft's message is in the conversation already: a resumed run may have begun it and received nothing.
+    opened: bool,
     last_flush: Duration,
     failures: Vec<Failure>,
     /// The component that is being received, for messages.
@@ -70,6 +72,7 @@ impl<'r> Builder<'r> {
         conversation: Conversation,
     ) -> Self {
         let draft = task.draft.take();
+        let opened = draft.is_some();
         let draft = draft.unwrap_or_else(Draft::empty);
         Self {
             run,
@@ -79,6 +82,7 @@ impl<'r> Builder<'r> {
             talk: String::new(),
             stored_talk: draft.stored_talk,
             stored_raw: draft.raw.len(),
+            opened,
             draft,
             last_flush: run.clock().elapsed(),
             failures: Vec::new(),
@@ -133,6 +137,7 @@ impl<'r> Builder<'r> {
         self.talk.clear();
         self.stored_talk = 0;
         self.stored_raw = 0;
+        self.opened = false;
         Ok(())
     }
 
@@ -182,6 +187,9 @@ impl<'r> Builder<'r> {
     }
 
     async fn open_message(&mut self) -> Result<(), Break> {
+        if std::mem::replace(&mut self.opened, true) {
+            return Ok(());
+        }
         let message = NewMessage {
             id: self.draft.message,
             conversation: self.task.conversation,
@@ -319,7 +327,7 @@ impl<'r> Builder<'r> {
             Some(_) => false,
             None if ending.sentinel => true,
             // An answer in words ends when the model says so; code ends with the sentinel.
-            None => !components && done.stop.is_complete(),
+            None => !components && done.stop.is_complete() && !ends_in_marker(&self.draft.raw),
         };
         if whole {
             self.close_message(false).await?;
@@ -345,6 +353,11 @@ impl<'r> Builder<'r> {
             (None, _) => "the end mark is missing".to_owned(),
         };
         Ok(Read::Cut(cause))
+    }
+
+    /// The answer's words: everything that is no component.
+    pub(crate) fn words(&self) -> &str {
+        &self.talk
     }
 
     /// What names the present component in events and messages.
@@ -431,6 +444,13 @@ impl<'r> Builder<'r> {
             .await?;
         Ok(())
     }
+}
+
+/// Whether a text ends within a START marker: whatever the model says, that is no end of an answer.
+fn ends_in_marker(raw: &str) -> bool {
+    const START: &str = "/// COMPONENT_START:";
+    let line = raw.rsplit('\n').next().unwrap_or_default().trim_start();
+    line.starts_with(START) || (line.len() >= 3 && START.starts_with(line))
 }
 
 /// The end of a stream that has none.

@@ -43,6 +43,11 @@ async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> 
         let mut builder = Builder::new(run, task, applier, conversation);
         match builder.build().await? {
             builder::Built::Whole => {
+                let words = builder.words().to_owned();
+                if applier.changed().is_empty() && !words.trim().is_empty() {
+                    // An answer in words. Hosts that do not stream have shown nothing of it yet.
+                    run.host.show(run.id, &task.request.title(), &words);
+                }
                 run.emit(EventKind::AgentCompleted, json!({ "agent": "builder" })).await?;
                 return Ok(applier.summary());
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assist_agents::host::rebase_by_text;
@@ -19,12 +20,19 @@ pub struct DiskHost {
     seen: Mutex<HashMap<ContentHash, String>>,
     renderer: Arc<dyn Renderer>,
     yes: bool,
+    /// A question was answered with no because there was nobody to ask.
+    unasked: AtomicBool,
 }
 
 impl DiskHost {
     /// A host over the engine's workspace. With `yes`, every question is answered with yes.
     pub fn new(engine: Arc<Engine>, renderer: Arc<dyn Renderer>, yes: bool) -> Arc<Self> {
-        Arc::new(Self { engine, seen: Mutex::default(), renderer, yes })
+        Arc::new(Self { engine, seen: Mutex::default(), renderer, yes, unasked: AtomicBool::new(false) })
+    }
+
+    /// Whether something was left undone because there was nobody to ask.
+    pub fn was_alone(&self) -> bool {
+        self.unasked.load(Ordering::Relaxed)
     }
 }
 
@@ -73,6 +81,7 @@ impl Host for DiskHost {
             return Answer::Yes;
         }
         if !std::io::stdin().is_terminal() {
+            self.unasked.store(true, Ordering::Relaxed);
             self.renderer
                 .question(question, Some("no: there is nobody to ask; run again with --yes to agree"));
             return Answer::No;
@@ -99,8 +108,8 @@ impl Host for DiskHost {
         self.renderer.notice(severity, message);
     }
 
-    fn show(&self, _run: RunId, title: &str, markdown: &str) {
-        self.renderer.document(title, markdown);
+    fn show(&self, _run: RunId, _title: &str, _markdown: &str) {
+        // The deltas have shown it, or the events hold it.
     }
 
     fn event(&self, event: &Event) {

@@ -15,8 +15,6 @@ pub trait Renderer: Send + Sync {
     fn delta(&self, delta: &TextDelta);
     /// One sentence.
     fn notice(&self, severity: Severity, message: &str);
-    /// A longer text.
-    fn document(&self, title: &str, markdown: &str);
     /// A question, with its answer where that is settled already.
     fn question(&self, question: &Question, answer: Option<&str>);
 }
@@ -203,11 +201,6 @@ impl Renderer for Text {
         self.line(&format!("{mark} {}", plain(message)));
     }
 
-    fn document(&self, title: &str, markdown: &str) {
-        self.line(&self.style.bold(&plain(title)));
-        self.line(&plain(markdown));
-    }
-
     fn question(&self, question: &Question, answer: Option<&str>) {
         if let Some(detail) = &question.detail {
             // The fence around the diff is for documents; a terminal shows its colours.
@@ -235,8 +228,6 @@ impl Renderer for Json {
     fn notice(&self, _severity: Severity, message: &str) {
         let _ = writeln!(std::io::stderr(), "{}", plain(message));
     }
-
-    fn document(&self, _title: &str, _markdown: &str) {}
 
     fn question(&self, _question: &Question, _answer: Option<&str>) {}
 }

@@ -1,8 +1,9 @@
 //! `assist ask`: one request, from the terminal or a script.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use assist_agents::{AskRequest, Engine};
+use assist_agents::{AskRequest, Engine, Host};
 use assist_base::{ByteRange, ConversationId};
 
 use super::{attend, host, open};
@@ -18,8 +19,8 @@ pub async fn run(global: Global, ask: Ask) -> Result<Exit, Stop> {
     let engine = open(global, file.as_deref()).await?;
     let request = request(&engine, &ask, file.as_deref())?;
     let host = host(&engine, ask.json, ask.yes);
-    let started = engine.ask(request, host).await?;
-    attend(&engine, started).await
+    let started = engine.ask(request, Arc::clone(&host) as Arc<dyn Host>).await?;
+    attend(&engine, started, &host).await
 }
 
 fn request(engine: &Engine, ask: &Ask, file: Option<&Path>) -> Result<AskRequest, Stop> {

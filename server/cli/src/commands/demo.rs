@@ -92,8 +92,8 @@ pub async fn run(output: Option<PathBuf>) -> Result<Exit, Stop> {
     let valid = show_files(&engine, style)?;
 
     heading("Where it is");
-    let place = folder.display();
-    print(&format!("  {place}\n"));
+    print(&format!("  {}\n", folder.display()));
+    let place = quoted(&folder);
     print(&format!(
         "  assist --workspace {place} logs {}   what happened, event by event\n",
         started.run.short()
@@ -104,6 +104,13 @@ pub async fn run(output: Option<PathBuf>) -> Result<Exit, Stop> {
         style.dim("The model's words were replayed from a recording. All else was real: the stream, the cut, the continuation, the gate, the files, the database.")
     ));
     Ok(if valid { Exit::Done } else { Exit::Failed })
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | '\\');
+    if path.chars().all(plain) { path } else { format!("\"{path}\"") }
 }
 
 fn lay_out(output: Option<PathBuf>) -> Result<PathBuf, Stop> {

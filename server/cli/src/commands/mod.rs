@@ -15,13 +15,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assist_agents::{Engine, Host, Started, Wiring};
+use assist_agents::{Engine, Started, Wiring};
 use assist_base::{Clock, RunState, SystemClock};
 use assist_runtime::{Trust, workspace_root};
 
 use crate::args::Global;
 use crate::config::Config;
 use crate::exit::{Exit, Stop};
+use crate::host::DiskHost;
 use crate::render::{Json, Renderer, Text, plain};
 
 /// The root of the workspace that the command line means.
@@ -51,14 +52,18 @@ fn renderer(json: bool) -> Arc<dyn Renderer> {
     if json { Arc::new(Json) } else { Arc::new(Text::new()) }
 }
 
-/// Waits for a run to rest or end. Ctrl-C stops it; a request to terminate pauses it.
-async fn attend(engine: &Arc<Engine>, started: Started) -> Result<Exit, Stop> {
+/// Waits for a run to rest or end. Ctrl-C stops it; a request to terminate pauses it. What was left undone because there
+/// was nobody to ask has failed, though the run came to its end.
+async fn attend(engine: &Arc<Engine>, started: Started, host: &DiskHost) -> Result<Exit, Stop> {
     let ended = engine.wait(started.run);
     tokio::pin!(ended);
     let mut terminate = terminated();
     loop {
         tokio::select! {
-            state = &mut ended => return Ok(Exit::of(state?)),
+            state = &mut ended => return Ok(match Exit::of(state?) {
+                Exit::Done if host.was_alone() => Exit::Failed,
+                exit => exit,
+            }),
             _ = tokio::signal::ctrl_c() => match engine.cancel(started.run).await {
                 Ok(()) => {}
                 Err(error) => return Err(error.into()),
@@ -95,6 +100,6 @@ fn print(text: &str) {
 }
 
 /// A host for the command line.
-fn host(engine: &Arc<Engine>, json: bool, yes: bool) -> Arc<dyn Host> {
-    crate::host::DiskHost::new(Arc::clone(engine), renderer(json), yes)
+fn host(engine: &Arc<Engine>, json: bool, yes: bool) -> Arc<DiskHost> {
+    DiskHost::new(Arc::clone(engine), renderer(json), yes)
 }

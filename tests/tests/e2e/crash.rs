@@ -20,27 +20,10 @@ fn two_components() -> (String, Script) {
     (text, script)
 }
 
-/// Waits until what came over the wire is in the database too: the text is stored while the model is silent.
-fn wait_until_kept(desk: &Desk, part: &str) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    loop {
-        let kept = desk.store(async |store| {
-            let list = assist_store::ListFilter { limit: 1, state: None };
-            let session = store.sessions().list(list).await.expect("sessions can be read").remove(0);
-            store.messages().of_run(session.id).await.expect("messages can be read")
-        });
-        if kept.iter().any(|message| message.content.contains(part)) {
-            return;
-        }
-        assert!(std::time::Instant::now() < deadline, "what was received is not kept: {kept:?}");
-        std::thread::yield_now();
-    }
-}
-
 fn begin(desk: &Desk) -> Running {
     let running = desk.start(&["ask", "Rework both", "--file", FILE, "--json"]);
     desk.sim.blocking_stalled(1);
-    wait_until_kept(desk, "getFullYear");
+    desk.wait_until_kept("getFullYear");
     running
 }
 
@@ -102,14 +85,27 @@ fn a_run_killed_within_its_only_component_ends_as_if_it_had_not_been() {
         let watch = Watch::over(&desk.folder, FILE);
         let running = desk.start(&["ask", "Go", "--file", FILE, "--lines", HERO_LINES]);
         desk.sim.blocking_stalled(1);
-        wait_until_kept(&desk, place);
+        desk.wait_until_kept(place);
         running.kill();
-        // The user goes on meanwhile, elsewhere in the file.
         assert_eq!(desk.folder.read(FILE), HERO);
         let run = desk.sessions()[0]["run"].as_str().expect("a run's id").to_owned();
         desk.run(&["resume", &run]).exits(0);
         watch.saw_only(&[HERO, &with_new_hero()]);
     }
+}
+
+#[test]
+fn a_run_killed_before_anything_of_its_answer_came_asks_again() {
+    let whole = Reply::text(answer("Hero", FILE, NEW_HERO));
+    let script = Script::first_then(whole.clone().stall(Place::Byte(0)), whole);
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
+    let running = desk.start(&["ask", "Go", "--file", FILE, "--lines", HERO_LINES]);
+    desk.sim.blocking_stalled(1);
+    running.kill();
+    let run = desk.sessions()[0]["run"].as_str().expect("a run's id").to_owned();
+    desk.run(&["resume", &run]).exits(0);
+    assert_eq!(desk.folder.read(FILE), with_new_hero());
+    assert_eq!(desk.kept(&run).len(), 1, "one answer is kept");
 }
 
 #[test]
@@ -122,7 +118,7 @@ fn edits_made_while_a_run_was_paused_are_kept() {
     let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
     let running = desk.start(&["ask", "Go", "--file", FILE, "--lines", HERO_LINES]);
     desk.sim.blocking_stalled(1);
-    wait_until_kept(&desk, "const [op");
+    desk.wait_until_kept("const [op");
     running.kill();
     desk.folder.write(FILE, format!("// mine\n{HERO}"));
     let run = desk.sessions()[0]["run"].as_str().expect("a run's id").to_owned();
@@ -140,7 +136,7 @@ fn a_selection_that_is_gone_at_the_resume_is_not_guessed() {
     let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
     let running = desk.start(&["ask", "Go", "--file", FILE, "--lines", HERO_LINES]);
     desk.sim.blocking_stalled(1);
-    wait_until_kept(&desk, "const [op");
+    desk.wait_until_kept("const [op");
     running.kill();
     let mine = HERO.replace("<p>Details</p>", "<p>My own words</p>");
     desk.folder.write(FILE, &mine);

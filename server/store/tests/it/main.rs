@@ -21,6 +21,8 @@ mod past;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod recall_quality;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod sessions;

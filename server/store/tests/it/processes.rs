@@ -9,16 +9,22 @@ use assist_store::{Mode, Owner, Store};
 
 use crate::{at, children};
 
+/// How much is proven: what the environment asks for, else little enough for every day.
+fn proof(name: &str, every_day: u64) -> u64 {
+    std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(every_day)
+}
+
 /// Four processes open a workspace that has no database yet, and write at the same time.
 #[tokio::test]
 async fn processes_that_write_at_once_lose_nothing_and_see_no_lock() {
     const CHILDREN: usize = 4;
-    const EVENTS: i64 = 400;
+    // Half of them go to the shared run, half to the process's own.
+    let events = proof("ASSIST_PROVE_EVENTS", 800) / 2;
     let workspace = tempfile::tempdir().unwrap();
     let folder = workspace.path().join(".assist");
     let shared = RunId::new();
     let mut processes: Vec<Child> = (0..CHILDREN)
-        .map(|_| children::command("events", &folder, &format!("{shared} {EVENTS}")).spawn().unwrap())
+        .map(|_| children::command("events", &folder, &format!("{shared} {events}")).spawn().unwrap())
         .collect();
     let mut own_runs: Vec<RunId> = Vec::new();
     for process in &mut processes {
@@ -28,19 +34,19 @@ async fn processes_that_write_at_once_lose_nothing_and_see_no_lock() {
     assert_eq!(own_runs.len(), CHILDREN);
 
     let store = Store::open(&folder).unwrap();
-    let events = store.events().list(shared, 1).await.unwrap();
-    assert!(events.iter().map(|event| event.seq).eq(1..=CHILDREN as u64 * EVENTS as u64));
+    let written = store.events().list(shared, 1).await.unwrap();
+    assert!(written.iter().map(|event| event.seq).eq(1..=CHILDREN as u64 * events));
     let mut by_process: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for event in &events {
+    for event in &written {
         let own = event.data["own"].as_str().unwrap().to_owned();
         by_process.entry(own).or_default().push(event.data["n"].as_i64().unwrap());
     }
     assert_eq!(by_process.len(), CHILDREN);
     for numbers in by_process.values() {
-        assert!(numbers.iter().copied().eq(0..EVENTS), "out of order");
+        assert!(numbers.iter().copied().eq(0..events as i64), "out of order");
     }
     for own in own_runs {
-        assert_eq!(store.events().list(own, 1).await.unwrap().len() as i64, EVENTS);
+        assert_eq!(store.events().list(own, 1).await.unwrap().len() as u64, events);
     }
     store.check().await.unwrap();
 }
@@ -95,5 +101,10 @@ async fn kill_after(acknowledged: usize) {
 async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
     for acknowledged in [0, 1, 2, 13, 14, 15, 101, 350] {
         kill_after(acknowledged).await;
+    }
+    let mut seed = 5_u64;
+    for _ in 0..proof("ASSIST_PROVE_KILLS", 0) {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        kill_after((seed >> 33) as usize % 400).await;
     }
 }

@@ -1,0 +1,321 @@
+//! How fast the store is, with what raw SQLite does in the same run beside it, since disks differ.
+//!
+//! `cargo bench -p assist-store --bench store [-- PART]`, PART being `open`, `events`, `recall` or `snapshots`.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that measures and says what it measured"
+)]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use assist_base::{ConversationId, DocPath, EventKind, RunId, Timestamp};
+use assist_store::{Embedding, FileState, NewEvent, NewSession, NewSnapshotSet, Recall, SnapshotKind, Store};
+use rusqlite::{Connection, TransactionBehavior, params};
+use serde_json::json;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let is_wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    if is_wanted("open") {
+        runtime.block_on(open());
+    }
+    if is_wanted("events") {
+        runtime.block_on(events());
+    }
+    if is_wanted("recall") {
+        runtime.block_on(recall());
+    }
+    if is_wanted("snapshots") {
+        runtime.block_on(snapshots());
+    }
+}
+
+/// Opening a file of 100 MB. Target: at most 5 ms.
+async fn open() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, run) = with_run(dir.path()).await;
+    let text = "x".repeat(10_000);
+    for n in 0..100 {
+        let event =
+            |at| NewEvent { kind: EventKind::Text, data: json!({ "n": n, "text": text }), at: Timestamp(at) };
+        store.events().append_all(run, (0..100).map(event).collect()).await.unwrap();
+    }
+    store.close().await;
+    let size = dir.path().join("assist.db").metadata().unwrap().len();
+    let mut took = Vec::new();
+    for _ in 0..50 {
+        let begin = Instant::now();
+        let store = Store::open(dir.path()).unwrap();
+        took.push(begin.elapsed());
+        store.close().await;
+    }
+    println!("open, {} MB: {}; target p50 <= 5 ms", size / 1_000_000, percentiles(&mut took));
+}
+
+/// Events a second. Targets: 20,000 batched, 2,000 singly, at least 0.8 of raw SQLite.
+async fn events() {
+    const BATCHES: i64 = 400;
+    const BATCH: i64 = 100;
+    const SINGLE: i64 = 10_000;
+    const SYNCED: i64 = 1_000;
+    let data = json!({ "state": "running", "message": "Looking at src/components/Hero.tsx" });
+
+    let raw_dir = tempfile::tempdir().unwrap();
+    let mut raw = Raw::open(raw_dir.path());
+    let raw_batched = rate(BATCHES * BATCH, || (0..BATCHES).for_each(|_| raw.insert(BATCH)));
+    let raw_single = rate(SINGLE, || (0..SINGLE).for_each(|_| raw.insert(1)));
+    raw.0.pragma_update(None, "synchronous", "FULL").unwrap();
+    let raw_synced = rate(SYNCED, || (0..SYNCED).for_each(|_| raw.insert(1)));
+
+    let dir = tempfile::tempdir().unwrap();
+    let (store, run) = with_run(dir.path()).await;
+    let event = || NewEvent { kind: EventKind::Status, data: data.clone(), at: Timestamp(0) };
+    let begin = Instant::now();
+    for _ in 0..BATCHES {
+        store.events().append_all(run, (0..BATCH).map(|_| event()).collect()).await.unwrap();
+    }
+    say("events batched", per_second(BATCHES * BATCH, begin), raw_batched, 20_000.0);
+    let begin = Instant::now();
+    for _ in 0..SINGLE {
+        store.events().append(run, EventKind::Status, data.clone(), Timestamp(0)).await.unwrap();
+    }
+    say("events singly, one caller", per_second(SINGLE, begin), raw_single, 2_000.0);
+    let begin = Instant::now();
+    let callers: Vec<_> = (0..8)
+        .map(|_| {
+            let (store, data) = (store.clone(), data.clone());
+            tokio::spawn(async move {
+                for _ in 0..SINGLE / 8 {
+                    store.events().append(run, EventKind::Status, data.clone(), Timestamp(0)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.unwrap();
+    }
+    say("events singly, eight callers", per_second(SINGLE, begin), raw_single, 2_000.0);
+    let begin = Instant::now();
+    for _ in 0..SYNCED {
+        store.checkpoints().add(run, "builder", None, data.clone(), Timestamp(0)).await.unwrap();
+    }
+    say("synced checkpoints, one caller", per_second(SYNCED, begin), raw_synced, 2_000.0);
+}
+
+/// What the store does for an event, without the store.
+struct Raw(Connection);
+
+impl Raw {
+    fn open(folder: &Path) -> Self {
+        let conn = Connection::open(folder.join("raw.db")).unwrap();
+        conn.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;
+            CREATE TABLE runs (id TEXT PRIMARY KEY NOT NULL) STRICT;
+            INSERT INTO runs VALUES ('11111111-1111-4111-8111-111111111111');
+            CREATE TABLE events (id INTEGER PRIMARY KEY, run_id TEXT NOT NULL REFERENCES runs (id), seq INTEGER NOT NULL,
+                v INTEGER NOT NULL, ts INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, UNIQUE (run_id, seq)) STRICT;",
+        )
+        .unwrap();
+        Self(conn)
+    }
+
+    fn insert(&mut self, count: i64) {
+        let tx = self.0.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        for _ in 0..count {
+            let run = "11111111-1111-4111-8111-111111111111";
+            let data = json!({ "state": "running", "message": "Looking at src/components/Hero.tsx" });
+            let sql = "SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = ?1";
+            let seq: i64 = tx.prepare_cached(sql).unwrap().query_row([run], |row| row.get(0)).unwrap();
+            let sql =
+                "INSERT INTO events (run_id, seq, v, ts, type, data) VALUES (?1, ?2, 1, 0, 'status', ?3)";
+            tx.prepare_cached(sql).unwrap().execute(params![run, seq, data.to_string()]).unwrap();
+        }
+        tx.commit().unwrap();
+    }
+}
+
+/// Top 10 of 100,000 memories. Targets: p99 at most 40 ms by words, 60 ms with vectors.
+async fn recall() {
+    const MEMORIES: usize = 100_000;
+    const DIMENSIONS: usize = 384;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut dice = Dice(7);
+    let categories = ["decision", "preference", "open", "context", "experiment"];
+    let begin = Instant::now();
+    for part in 0..MEMORIES / 5_000 {
+        let memories: Vec<_> = (0..5_000)
+            .map(|n| {
+                let text =
+                    |dice: &mut Dice, words| (0..words).map(|_| dice.word()).collect::<Vec<_>>().join(" ");
+                json!({
+                    "id": format!("00000000-0000-4000-8000-{:012x}", part * 5_000 + n),
+                    "project_id": "shop",
+                    "category": categories[n % 5],
+                    "key": text(&mut dice, 3),
+                    "value": text(&mut dice, 20),
+                })
+            })
+            .collect();
+        let document = json!({ "version": 1, "memories": memories });
+        store.memory().import_json(document, "shop", Timestamp(0)).await.unwrap();
+    }
+    println!("remembered {MEMORIES} memories in {:.1} s", begin.elapsed().as_secs_f64());
+    let begin = Instant::now();
+    loop {
+        let waiting = store.vectors().waiting_memories("bench", 5_000).await.unwrap();
+        if waiting.is_empty() {
+            break;
+        }
+        let vectors = waiting.iter().map(|waiting| (waiting.number, dice.vector(DIMENSIONS))).collect();
+        store.vectors().keep_memories("bench", vectors).await.unwrap();
+    }
+    println!("kept their vectors in {:.1} s", begin.elapsed().as_secs_f64());
+    let questions: Vec<String> =
+        (0..300).map(|_| (0..5).map(|_| dice.word()).collect::<Vec<_>>().join(" ")).collect();
+    for (what, fused, misspelt, target) in [
+        ("by words", false, false, 40),
+        ("fused", true, false, 60),
+        ("by words, one misspelt", false, true, 40),
+        ("fused, one misspelt", true, true, 60),
+    ] {
+        let mut took = Vec::new();
+        for question in &questions {
+            let embedding =
+                fused.then(|| Embedding { model: "bench".to_owned(), values: dice.vector(DIMENSIONS) });
+            let query = if misspelt { format!("{question} {}", dice.misspelt()) } else { question.clone() };
+            let wanted = Recall { embedding, ..Recall::of(query) };
+            let begin = Instant::now();
+            let found = store.memory().recall(wanted, Timestamp(1)).await.unwrap();
+            took.push(begin.elapsed());
+            assert_eq!(found.len(), 10);
+        }
+        println!(
+            "recall, top 10 of {MEMORIES}, {what}: {}; target p99 <= {target} ms",
+            percentiles(&mut took)
+        );
+    }
+}
+
+/// A snapshot of 1,000 files that are kept already. Target: at most 100 ms.
+async fn snapshots() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut dice = Dice(3);
+    let files: Vec<FileState> = (0..1_000)
+        .map(|n| FileState {
+            path: DocPath::relative(&format!("src/{n}.ts")).unwrap(),
+            content: Some((0..1_000).map(|_| dice.word()).collect::<Vec<_>>().join(" ").into_bytes()),
+        })
+        .collect();
+    let bytes: usize = files.iter().filter_map(|file| file.content.as_ref()).map(Vec::len).sum();
+    let new = |n: i32| NewSnapshotSet {
+        label: format!("{n}"),
+        kind: SnapshotKind::Manual,
+        run: None,
+        checkpoint: None,
+        files: files.clone(),
+    };
+    let begin = Instant::now();
+    store.snapshots().create(new(0), Timestamp(0)).await.unwrap();
+    println!("snapshot of 1000 new files, {} KB: {:.1} ms", bytes / 1_000, milliseconds(begin.elapsed()));
+    let mut took = Vec::new();
+    for n in 1..=20 {
+        let new = new(n);
+        let begin = Instant::now();
+        store.snapshots().create(new, Timestamp(0)).await.unwrap();
+        took.push(begin.elapsed());
+    }
+    println!("snapshot of 1000 unchanged files: {}; target p50 <= 100 ms", percentiles(&mut took));
+}
+
+async fn with_run(folder: &Path) -> (Store, RunId) {
+    let store = Store::open(folder).unwrap();
+    let run = RunId::new();
+    let session = NewSession {
+        id: run,
+        project_id: "bench".to_owned(),
+        module: "code".to_owned(),
+        app_name: "bench".to_owned(),
+        app_path: ".".to_owned(),
+        task: "bench".to_owned(),
+        intent: "ask".to_owned(),
+        conversation: ConversationId::new(),
+        client: "bench".to_owned(),
+    };
+    store.sessions().create(session, Timestamp(0)).await.unwrap();
+    (store, run)
+}
+
+fn rate(count: i64, work: impl FnOnce()) -> f64 {
+    let begin = Instant::now();
+    work();
+    per_second(count, begin)
+}
+
+fn per_second(count: i64, begin: Instant) -> f64 {
+    count as f64 / begin.elapsed().as_secs_f64()
+}
+
+fn say(what: &str, ours: f64, raw: f64, target: f64) {
+    println!(
+        "{what}: {ours:.0}/s, raw SQLite {raw:.0}/s, ratio {:.2}; target {target:.0}/s, ratio 0.80",
+        ours / raw
+    );
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+fn percentiles(took: &mut [Duration]) -> String {
+    took.sort();
+    let at = |part: usize| milliseconds(took[(took.len() * part / 100).min(took.len() - 1)]);
+    format!("p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", at(50), at(95), at(99))
+}
+
+/// Numbers that are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    /// A word of 20,000; as in real text, few of them are frequent.
+    fn word(&mut self) -> String {
+        let even = self.next() as f64 / (1_u64 << 31) as f64;
+        let rank = (20_000.0_f64.powf(even)) as u64;
+        spell(rank)
+    }
+
+    /// A word of those that are not frequent, with one letter wrong.
+    fn misspelt(&mut self) -> String {
+        let mut word = spell(2_000 + self.next() % 18_000);
+        word.replace_range(1..2, "w");
+        word
+    }
+
+    fn vector(&mut self, dimensions: usize) -> Vec<f32> {
+        (0..dimensions).map(|_| (self.next() % 2_001) as f32 / 1_000.0 - 1.0).collect()
+    }
+}
+
+/// A number as syllables: five to nine letters.
+fn spell(rank: u64) -> String {
+    let syllables =
+        ["ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu", "fe", "ga", "hi", "jo", "pu", "da"];
+    let mut mixed = rank.wrapping_mul(0x9E37_79B1) & 0xFFFF_FFFF;
+    let mut word = String::new();
+    for _ in 0..4 {
+        word.push_str(syllables[(mixed & 15) as usize]);
+        mixed >>= 4;
+    }
+    word.push_str(if mixed & 1 == 0 { "n" } else { "" });
+    word
+}

@@ -16,8 +16,8 @@ local PATIENCE = tonumber(os.getenv('ASSIST_TEST_PATIENCE')) or 30000
 local Driver = {}
 Driver.__index = Driver
 
---- Starts a Neovim with the plugin and nothing of the user's.
----@param options? {env?: table<string, string>, cwd?: string, setup?: string}
+--- Starts a Neovim with the plugin (unless `plugin` is false) and nothing of the user's.
+---@param options? {env?: table<string, string>, cwd?: string, setup?: string, plugin?: boolean}
 function M.start(options)
   options = options or {}
   local env = vim.tbl_extend('force', { NVIM_LOG_FILE = '/dev/null', NVIM = '' }, options.env or {})
@@ -32,9 +32,11 @@ function M.start(options)
   self:call('nvim_set_option_value', 'lines', 30, {})
   self:lua(
     [[
-    local top, setup = ...
-    vim.opt.runtimepath:prepend(top .. '/editors/nvim')
-    vim.cmd.runtime('plugin/assist.lua')
+    local top, setup, plugin = ...
+    if plugin then
+      vim.opt.runtimepath:prepend(top .. '/editors/nvim')
+      vim.cmd.runtime('plugin/assist.lua')
+    end
     vim.o.hidden, vim.o.swapfile = true, false
     -- what plugins say, for tests to read
     _G.said = {}
@@ -50,10 +52,11 @@ function M.start(options)
       table.insert(_G.asked, options.prompt)
       _G.pending_select = function(index) done(items[index], index) end
     end
-    if setup then assert(loadstring(setup))() end
+    if setup ~= '' then assert(loadstring(setup))() end
     ]],
     top,
-    options.setup
+    options.setup or '',
+    options.plugin ~= false
   )
   return self
 end
@@ -105,7 +108,8 @@ function Driver:wait(expression, ...)
   end, 5)
   if not ok then
     local state = self:lua([[
-      local lines = require('assist.progress').lines()
+      local loaded, progress = pcall(require, 'assist.progress')
+      local lines = loaded and progress.lines() or {}
       return vim.inspect({ said = _G.said, asked = _G.asked, float = lines, mode = vim.api.nvim_get_mode(),
         text = vim.api.nvim_buf_get_lines(0, 0, -1, false), messages = vim.fn.execute('messages') })]])
     error(('waited in vain for `%s`: %s'):format(expression, state), 2)

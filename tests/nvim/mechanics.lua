@@ -289,6 +289,13 @@ test('Neovim’s own handler claims that a stale edit was made', function()
   same(nvim:text(), 'one\ntwo\nthree\nfour')
 end)
 
+test('Neovim’s own handler makes a stale edit in the wrong place before the first change', function()
+  local nvim = open('one\ntwo\n', { setup = '{ edits = "stock" }' })
+  nvim:type('ggOzero<Esc>')
+  same(apply(nvim, { version = 0, edits = { edit({ 0, 0 }, { 0, 3 }, 'ONE') } }).applied, true)
+  same(nvim:text(), 'ONEo\none\ntwo')
+end)
+
 test('what an edit made is sent before it is answered', function()
   local nvim = open('one\ntwo\n')
   apply(nvim, { edits = { edit({ 0, 0 }, { 0, 3 }, 'ONE'), edit({ 1, 0 }, { 1, 3 }, 'TWO') } })

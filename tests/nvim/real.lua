@@ -190,6 +190,37 @@ test('stale, careful', function()
   same(nvim:text(), '// typed in that moment\n' .. lines(PAGE))
 end)
 
+test('plain', function()
+  local folder = driver.folder({ ['src/page.tsx'] = swap(PAGE, 'return <h1>', '// assist: open the title on click\n  return <h1>') })
+  local nvim = driver.start({ cwd = folder, plugin = false })
+  nvim:edit(folder .. '/src/page.tsx')
+  nvim:lua([[
+    local capabilities = vim.lsp.protocol.make_client_capabilities()
+    -- Neovim can do this, but does not say so
+    capabilities.workspace.workspaceEdit.documentChanges = true
+    vim.lsp.start({
+      name = 'assist',
+      cmd = { vim.env.ASSIST_TEST_BIN, 'lsp' },
+      root_dir = vim.fn.getcwd(),
+      capabilities = capabilities,
+    })
+    _G.progress = {}
+    vim.api.nvim_create_autocmd('LspProgress', {
+      callback = function(args) table.insert(_G.progress, args.data.params.value.kind) end,
+    })
+  ]])
+  nvim:attached()
+  -- words cannot be asked for: they stand in the text
+  nvim:type('5GV3j')
+  nvim:lua([[vim.lsp.buf.code_action({ apply = true, filter = function(action) return action.title:find('Rewrite') end })]])
+  -- while something is selected and a message is shown, Neovim looks at no events for three seconds
+  nvim:type('<Esc>')
+  nvim:wait('table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), "\\n"):find("setOpen", 1, true) ~= nil')
+  same(nvim:text(), lines(AFTER))
+  nvim:wait('vim.tbl_contains(_G.progress, "end")')
+  same(nvim:lua('return _G.progress[1]'), 'begin')
+end)
+
 test('cancel', function()
   local nvim = open()
   nvim:type('5GV2j:Assist make the title open on click<CR>')
@@ -250,6 +281,7 @@ test('code action', function()
   nvim:wait(newest('id ~= nil'))
   ended(nvim, 'done')
   same(nvim:text(), lines(AFTER))
+  same(nvim:mode(), 'n', 'what was selected has been asked about')
   has(table.concat(nvim:lua('return _G.offered'), '\n'), 'Ask Assist…')
   has(nvim:lua('return _G.asked[1]'), 'Rewrite')
 end)

@@ -67,7 +67,7 @@ impl Editor {
             }
             Err(why) => {
                 report(&format!("skipped {} {test}: {why}", self.name));
-                println!("skipped: {why}");
+                let _ = writeln!(std::io::stdout(), "skipped: {why}");
                 return;
             }
         };
@@ -239,6 +239,7 @@ scenarios! {
         Rule::asked("cut off", Reply::continuing(hero(), Manner::Exact)),
         Rule::always(Reply::text(hero())),
     ]);
+    without_the_plugin_the_server_edits_too, "plain": Script::always(Reply::text(hero()));
     checkhealth_says_that_all_is_well, "health": Script::always(Reply::text(hero()));
     runs_are_listed_with_what_happened, "sessions and log": Script::always(Reply::text(hero()));
 }

@@ -207,6 +207,10 @@ end
 ---@param command {arguments?: table[]}
 ---@param ctx {bufnr?: integer, client_id: integer}
 function M.from_action(command, ctx)
+  if vim.api.nvim_get_mode().mode:match('^[vV\22]') then
+    -- the range is in the command; and in visual mode Neovim lets events wait while it shows a message
+    vim.api.nvim_feedkeys(vim.keycode('<Esc>'), 'nx', false)
+  end
   local given = command.arguments and command.arguments[1] or {}
   local connected = vim.lsp.get_client_by_id(ctx.client_id)
   local bufnr = given.uri and documents.buffer(given.uri) or ctx.bufnr or vim.api.nvim_get_current_buf()

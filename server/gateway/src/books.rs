@@ -1,12 +1,12 @@
 //! Accounting, as the gateway sees it: a call is reserved before it is made and settled when it ended, however it did.
 //!
-//! The trait is implemented over the store by the `agents` crate. Reserving before calling is what keeps concurrent
-//! runs from overspending together.
+//! The trait is implemented over the store by the `agents` crate; [`crate::MemoryBooks`] is the reference. Reserving
+//! before calling is what keeps concurrent runs from overspending together.
 
 use assist_base::RunId;
 use async_trait::async_trait;
 
-use crate::{StopReason, Tier, Usage};
+use crate::{BreakerStatus, Budgets, CacheKey, CachedAnswer, Spent, StopReason, Tier, Usage};
 
 /// What a call may use at most, as known before it is made.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,8 +25,12 @@ pub struct Estimate {
     pub input_tokens: u64,
     /// The limit on output tokens.
     pub max_output_tokens: u64,
-    /// What that would cost in US dollars, where prices are known.
+    /// The most that can cost in US dollars, where prices are known.
     pub cost_usd: Option<f64>,
+    /// Why this model, in words for the record.
+    pub reason: String,
+    /// What must be kept: see [`Books::reserve`].
+    pub budgets: Budgets,
 }
 
 /// Money set aside for one call. Given back to [`Books::settle`] exactly once.
@@ -47,6 +51,9 @@ pub struct Settlement {
     pub stop: Option<StopReason>,
     /// The provider's name for the request.
     pub request_id: Option<String>,
+    /// What it would have cost more without caches, in US dollars: the provider's prompt cache, or an answer used again,
+    /// which saves all of its cost. Below zero where filling the provider's cache cost more than it saved so far.
+    pub saved_usd: f64,
 }
 
 /// The budget does not allow the call. It was not made.
@@ -60,7 +67,9 @@ pub struct BudgetRefused {
 /// Who keeps account of tokens and money.
 #[async_trait]
 pub trait Books: Send + Sync + 'static {
-    /// Sets aside what a call may use, before it is made.
+    /// Sets aside what a call may use, before it is made. Whoever keeps budgets asks
+    /// [`Budgets::check`](crate::Budgets::check) of the estimate with what was spent, everything set aside included, and
+    /// writes the reservation down in the same step (one lock, one immediate transaction), and refuses with its words.
     ///
     /// # Errors
     /// [`BudgetRefused`] when it would go over a budget.
@@ -68,6 +77,28 @@ pub trait Books: Send + Sync + 'static {
 
     /// Replaces a reservation by what was really used. Must not fail: what cannot be written is logged there.
     async fn settle(&self, reservation: Reservation, settlement: Settlement);
+
+    /// What was spent by a run and today, everything set aside included; none where no account is kept. For summaries
+    /// and for choosing a model that the rest of the budget can pay; never instead of [`Books::reserve`].
+    async fn spent(&self, _run: RunId) -> Option<Spent> {
+        None
+    }
+
+    /// A kept answer to exactly this request, not older than the implementer's limit.
+    async fn cached(&self, _key: &CacheKey) -> Option<CachedAnswer> {
+        None
+    }
+
+    /// Keeps an answer, within the implementer's limits on size and age. Must not fail: what cannot be kept is left out.
+    async fn keep(&self, _key: &CacheKey, _answer: &CachedAnswer) {}
+
+    /// Keeps how a breaker is, in place of what was kept of it before. Must not fail.
+    async fn keep_breaker(&self, _status: &BreakerStatus) {}
+
+    /// The breakers that were kept, from before the last start.
+    async fn kept_breakers(&self) -> Vec<BreakerStatus> {
+        Vec::new()
+    }
 }
 
 /// Keeps no account and allows everything.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use assist_base::RunId;
+use serde::{Deserialize, Serialize};
 
 /// How hard a task is, and so how strong a model it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,7 +60,8 @@ impl FromStr for Tier {
 }
 
 /// Who speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// The person, or the program in the person's place.
     User,
@@ -109,19 +111,6 @@ pub struct Request {
     pub max_output_tokens: u32,
     /// 0.0 to 2.0, or the model's own default. Left out for models that refuse it.
     pub temperature: Option<f32>,
-}
-
-impl Request {
-    /// The text of the user's last message, empty when there is none.
-    pub(crate) fn last_user_text(&self) -> &str {
-        let last = self.messages.iter().rev().find(|message| message.role == Role::User);
-        last.map_or("", |message| message.text.as_str())
-    }
-
-    /// The messages that have text.
-    pub(crate) fn spoken(&self) -> impl Iterator<Item = &Message> {
-        self.messages.iter().filter(|message| !message.text.trim().is_empty())
-    }
 }
 
 /// One call.

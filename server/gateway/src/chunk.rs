@@ -57,6 +57,23 @@ impl StopReason {
         matches!(self, StopReason::End | StopReason::Tool)
     }
 
+    /// The reason that [`StopReason::as_str`] calls so; words that it does not know are unknown reasons.
+    pub fn of_word(word: &str) -> Self {
+        let known = [
+            StopReason::End,
+            StopReason::Length,
+            StopReason::Tool,
+            StopReason::Filter,
+            StopReason::Pause,
+            StopReason::ContextExceeded,
+            StopReason::Cut,
+        ];
+        known
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+            .unwrap_or_else(|| StopReason::Unknown(word.to_owned()))
+    }
+
     /// The word for events and rows.
     pub fn as_str(&self) -> &str {
         match self {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use assist_base::Secret;
 
-use crate::{Transcript, endpoint};
+use crate::{BreakerSettings, Budgets, Catalogue, RateLimit, Transcript, endpoint};
 
 /// Everything the gateway needs to know.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +22,20 @@ pub struct GatewayConfig {
     pub replay: Option<Transcript>,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// What may be spent. Kept by the books, which are asked before every call.
+    pub budgets: Budgets,
+    /// How often providers may be asked, by registry name.
+    pub limits: BTreeMap<String, RateLimit>,
+    /// Models to ask when a tier's model is away, full or out of credit, in this order, for tiers A, B, C. None: the same
+    /// tier's models of the other configured providers; from a model on this machine never to one elsewhere. A call that
+    /// names its model has none.
+    pub fallbacks: Option<[Vec<String>; 3]>,
+    /// When what keeps failing is left alone, and for how long.
+    pub breakers: BreakerSettings,
+    /// What is known of models, where the user has added to it.
+    pub catalogue: Option<Catalogue>,
+    /// Write all answers to this file as a transcript, without secrets.
+    pub record: Option<PathBuf>,
 }
 
 /// Settings of one provider.

@@ -16,6 +16,8 @@ pub(crate) enum Layout {
     UnderV1,
     /// The base ends in `/v1` or in a path of the server's own (OpenAI and those like it).
     AtBase,
+    /// Paths begin with `/v1beta`, which the base may or may not hold already (Gemini).
+    UnderV1Beta,
     /// Paths hang on the bare server (Ollama).
     AtRoot,
 }
@@ -83,15 +85,21 @@ impl Endpoint {
                     path = path.strip_suffix(tail).unwrap_or(&path).to_owned();
                 }
             }
-            Layout::UnderV1 | Layout::AtBase => {}
+            Layout::UnderV1Beta if !path.ends_with("/v1beta") => {
+                path = path.strip_suffix("/v1").unwrap_or(&path).to_owned();
+                path.push_str("/v1beta");
+            }
+            Layout::UnderV1 | Layout::UnderV1Beta | Layout::AtBase => {}
         }
         base.set_path(&path);
         Ok(Self { base })
     }
 
-    /// The address of `path`, which begins with `/`.
+    /// The address of `path`, which begins with `/` and may end in a query.
     pub(crate) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_query(query);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
     }
@@ -165,6 +173,13 @@ mod tests {
             "/chat/completions",
             &written,
             "http://127.0.0.1:1234/v1/chat/completions",
+        );
+        check(
+            Layout::UnderV1Beta,
+            None,
+            "/models?pageSize=9",
+            &written,
+            "http://127.0.0.1:1234/v1beta/models?pageSize=9",
         );
         check(Layout::AtRoot, Some(11434), "/api/chat", &written, "http://127.0.0.1:1234/api/chat");
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::{BreakerOpen, UsageSummary};
+
 /// What was waited for when time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -129,6 +131,26 @@ pub enum GatewayError {
     Budget {
         /// One sentence from the books.
         reason: String,
+        /// What was spent and what may be, where the books tell.
+        usage: Option<Box<UsageSummary>>,
+    },
+    /// What was to be called has failed several times in a row and is left alone. Try later.
+    #[error("{}. Try again then, or choose another model.", rest(.open))]
+    LeftAlone {
+        /// Registry name.
+        provider: String,
+        /// Since when and why.
+        open: BreakerOpen,
+    },
+    /// The model cannot do what is asked of it. Ask the user, or choose another model.
+    #[error("{provider}/{model} cannot {what}: choose a model that can, `assist models` lists them.")]
+    Unable {
+        /// Registry name.
+        provider: String,
+        /// The model.
+        model: String,
+        /// What it cannot do: `look at pictures`.
+        what: &'static str,
     },
     /// The provider could not be reached or the connection broke. Try later.
     #[error("{provider} cannot be reached at {address}: {detail}.")]
@@ -182,8 +204,30 @@ impl GatewayError {
     pub fn retryable(&self) -> bool {
         matches!(
             self,
-            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Network { .. } | Self::Timeout { .. }
+            Self::RateLimited { .. }
+                | Self::Unavailable { .. }
+                | Self::Network { .. }
+                | Self::Timeout { .. }
+                | Self::LeftAlone { .. }
         )
+    }
+
+    /// Whether it is a failure of what was called, and not of the question: not reachable, too slow, broken.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::Network { .. }
+                | Self::Timeout { .. }
+                | Self::Tls { .. }
+                | Self::Protocol { .. }
+        )
+    }
+
+    /// Whether another provider may be asked in place of this one: it is away, full, or out of credit. What the user
+    /// has set up wrong is told instead of passed over.
+    pub(crate) fn another_may_help(&self) -> bool {
+        self.retryable() || matches!(self, Self::Quota { .. })
     }
 
     /// Whether only the user can mend it: settings, keys, money.
@@ -198,9 +242,14 @@ impl GatewayError {
                 | Self::Quota { .. }
                 | Self::ModelNotFound { .. }
                 | Self::Budget { .. }
+                | Self::Unable { .. }
                 | Self::Tls { .. }
         )
     }
+}
+
+fn rest(open: &BreakerOpen) -> String {
+    open.to_string().trim_end_matches('.').to_owned()
 }
 
 fn in_brackets(request_id: &Option<String>) -> String {

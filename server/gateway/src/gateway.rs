@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assist_base::{Clock, Secret};
+use tokio::sync::OnceCell;
 
-use crate::frames::Frames;
-use crate::providers::{self, Asked, Provider, Quirks, ollama, replay};
+use crate::after::keep_breakers;
+use crate::limits::Limits;
+use crate::providers::{self, Provider, Quirks, ollama, replay};
 use crate::route::{AUTO, Route};
 use crate::sending::Target;
-use crate::stream::{Ledger, Live};
-use crate::tokens::estimate_prompt;
 use crate::transport::Transport;
 use crate::{
-    Books, Call, Catalogue, ChunkStream, Estimate, GatewayConfig, GatewayError, Health, HealthState,
-    ModelRef, ProviderConfig, Tier, endpoint,
+    Books, BreakerStatus, Breakers, Catalogue, GatewayConfig, GatewayError, Guarded, ModelRef,
+    ProviderConfig, Recorder, Tier, endpoint,
 };
 
 /// Calls models. Cheap to clone; clones share connections and what was learnt of servers.
@@ -29,6 +29,11 @@ pub(crate) struct Inner {
     pub books: Arc<dyn Books>,
     pub clock: Arc<dyn Clock>,
     pub catalogue: Catalogue,
+    pub breakers: Breakers,
+    pub limits: Limits,
+    pub recorder: Option<Recorder>,
+    /// Whether the breakers of an earlier run of the program were taken over.
+    restored: OnceCell<()>,
     learnt: Mutex<Learnt>,
 }
 
@@ -66,75 +71,67 @@ impl Gateway {
     /// A gateway. Opens no connection yet and reads no certificates, so that it costs nothing at the server's start.
     ///
     /// # Errors
-    /// None for now. Unknown providers, unusable addresses and missing certificates are reported by the calls that meet
-    /// them, so that a program with a bad setting still starts.
+    /// [`GatewayError::Settings`] when answers shall be recorded and the file cannot be written. Unknown providers, unusable
+    /// addresses and missing certificates are reported by the calls that meet them, so that a program with a bad setting
+    /// still starts.
     pub fn new(
         config: GatewayConfig,
         books: Arc<dyn Books>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, GatewayError> {
         let transport = Arc::new(Transport::new(config.timeouts.connect));
-        let catalogue = Catalogue::built_in();
-        let inner = Inner { config, transport, books, clock, catalogue, learnt: Mutex::default() };
+        let catalogue = config.catalogue.clone().unwrap_or_default();
+        let keys = config.providers.values().filter_map(|provider| provider.key.clone());
+        let recorder = match &config.record {
+            Some(path) => Some(Recorder::open(path, keys)?),
+            None => None,
+        };
+        let inner = Inner {
+            breakers: Breakers::new(Arc::clone(&clock), config.breakers),
+            limits: Limits::new(Arc::clone(&clock), config.limits.clone()),
+            config,
+            transport,
+            books,
+            clock,
+            catalogue,
+            recorder,
+            restored: OnceCell::new(),
+            learnt: Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Makes a call. Comes back when the answer has begun; rate limits and overload are waited for and tried again up
-    /// to three times in all.
+    /// How the breakers are that have heard of a failure: of models (`provider/model`) and of whatever else is called
+    /// through [`Gateway::outside`].
+    pub async fn breakers(&self) -> Vec<BreakerStatus> {
+        self.inner.restore_breakers().await;
+        self.inner.breakers.list()
+    }
+
+    /// Closes a breaker, because the user or a check has seen that all is well.
+    pub async fn reset_breaker(&self, name: &str) {
+        let inner = &self.inner;
+        inner.restore_breakers().await;
+        inner.breakers.reset(name);
+        keep_breakers(&inner.breakers, inner.books.as_ref()).await;
+    }
+
+    /// Makes any call to the outside (embeddings, search, a forge, a deployment) behind the breaker `name`, which is kept
+    /// with those of models. `counts` says which errors are failures of what is called, and not of the question.
     ///
     /// # Errors
-    /// What went wrong before the answer began. Nothing was received then.
-    pub async fn stream(&self, call: Call) -> Result<ChunkStream, GatewayError> {
+    /// The call's own, or that it was not made because it failed too often.
+    pub async fn outside<T, E: std::error::Error + 'static>(
+        &self,
+        name: &str,
+        counts: impl Fn(&E) -> bool,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Guarded<E>> {
         let inner = &self.inner;
-        if let Some(transcript) = &inner.config.replay {
-            let playback = transcript.answer(&call.request).ok_or(GatewayError::NotRecorded)?;
-            let model = inner.route().model(call.tier, None)?;
-            let ledger = inner.reserve(&call, &model, true, call.request.max_output_tokens).await?;
-            return Ok(replay::play(playback, Arc::clone(&inner.clock), ledger));
-        }
-        let model = self.resolve(call.tier, call.model.as_deref()).await?;
-        let target = inner.target(&model)?;
-        let limit = inner.catalogue.facts(&model.provider, &model.model).and_then(|facts| facts.max_output);
-        let max_output = call.request.max_output_tokens.clamp(1, limit.unwrap_or(u32::MAX));
-        let context = inner.context(&target, &model).await?;
-        let asked = |quirks| Asked {
-            model: &model.model,
-            request: &call.request,
-            max_output,
-            quirks,
-            prompt_tokens: estimate_prompt(&call.request),
-            context,
-        };
-        // Written once before money is set aside: a request that cannot be written must not cost a reservation.
-        target.provider.chat(&asked(inner.quirks(&model)))?;
-        let free = model.provider == ollama::INFO.name;
-        let mut ledger = inner.reserve(&call, &model, free, max_output).await?;
-        let first_token = inner.first_token(&target.endpoint);
-        let began = match inner.begin(&target, &model, asked, first_token, &mut ledger).await {
-            Ok(began) => began,
-            Err(error) => {
-                ledger.fail(&error).await;
-                return Err(inner.with_models(error, &target).await);
-            }
-        };
-        tracing::debug!(provider = model.provider, model = model.model, agent = call.agent, "answer began");
-        let live = Live {
-            request_id: began.request_id,
-            response: began.response,
-            first_by: began.sent_at + first_token,
-            frames: Frames::new(target.provider.framing()),
-            decoder: target.provider.decoder(),
-            clock: Arc::clone(&inner.clock),
-            transport: Arc::clone(&inner.transport),
-            endpoint: target.endpoint,
-            provider: target.provider.info(),
-            model: model.model,
-            key: target.key,
-            first_token,
-            idle: inner.config.timeouts.idle,
-            ledger,
-        };
-        Ok(live.stream())
+        inner.restore_breakers().await;
+        let result = inner.breakers.guard(name, counts, call).await;
+        keep_breakers(&inner.breakers, inner.books.as_ref()).await;
+        result
     }
 
     /// The model that serves a tier. The name is `auto` while a local server has not been asked for its models.
@@ -158,70 +155,6 @@ impl Gateway {
         let Some(provider) = providers::provider(ollama::INFO.name) else { return false };
         let Ok(target) = inner.target_of(provider) else { return false };
         inner.list(&target).await.is_ok_and(|models| !models.is_empty())
-    }
-
-    /// Asks a provider a question that costs nothing: its list of models.
-    pub async fn check(&self, provider: &str) -> Health {
-        let inner = &self.inner;
-        let mut health = Health {
-            provider: provider.to_owned(),
-            base_url: String::new(),
-            state: HealthState::NotConfigured,
-            models: Vec::new(),
-            detail: String::new(),
-        };
-        if provider == replay::NAME && inner.config.replay.is_some() {
-            health.state = HealthState::Reachable;
-            health.detail = "Answers are replayed from a transcript; no live model is asked.".to_owned();
-            return health;
-        }
-        let Some(provider) = providers::provider(provider) else {
-            health.detail = crate::route::unknown(provider).to_string();
-            return health;
-        };
-        let info = provider.info();
-        let target = match inner.target_of(provider) {
-            Ok(target) => target,
-            Err(error) => {
-                health.detail = error.to_string();
-                return health;
-            }
-        };
-        health.base_url = target.endpoint.shown();
-        // Ollama is looked for without being configured; nobody else is asked without a key or an address.
-        if !inner.route().configured(provider) && info.name != ollama::INFO.name {
-            let fix = info.setup_fix();
-            health.detail = GatewayError::NotConfigured { provider: info.name.to_owned(), fix }.to_string();
-            return health;
-        }
-        let key = match provider.key_path() {
-            Some(path) => inner.ask(&target, "", path, None).await.map(drop),
-            None => Ok(()),
-        };
-        let models = match key {
-            Ok(()) => inner.list(&target).await,
-            Err(error) => Err(error),
-        };
-        match models {
-            Ok(models) => {
-                health.state = HealthState::Reachable;
-                health.detail = match (models.len(), info.name) {
-                    (0, name) if name == ollama::INFO.name => no_model(info.name).to_string(),
-                    (0, _) => format!("{} answers; it lists no models.", info.title),
-                    (1, _) => format!("{} answers and has 1 model.", info.title),
-                    (n, _) => format!("{} answers and has {n} models.", info.title),
-                };
-                health.models = models;
-            }
-            Err(error) => {
-                health.state = match error {
-                    GatewayError::Auth { .. } => HealthState::KeyRefused,
-                    _ => HealthState::Unreachable,
-                };
-                health.detail = error.to_string();
-            }
-        }
-        health
     }
 
     /// Every provider, and whether it is configured; first of all the transcript, where one is replayed.
@@ -262,7 +195,7 @@ impl Gateway {
     }
 
     /// The model of a call, local servers asked where needed.
-    async fn resolve(&self, tier: Tier, named: Option<&str>) -> Result<ModelRef, GatewayError> {
+    pub(crate) async fn resolve(&self, tier: Tier, named: Option<&str>) -> Result<ModelRef, GatewayError> {
         let inner = &self.inner;
         let routed = inner.route().model(tier, named);
         let mut model = match routed {
@@ -284,6 +217,11 @@ impl Gateway {
 }
 
 impl Inner {
+    pub(crate) async fn restore_breakers(&self) {
+        let restore = async { self.breakers.restore(self.books.kept_breakers().await) };
+        self.restored.get_or_init(|| restore).await;
+    }
+
     pub(crate) fn route(&self) -> Route<'_> {
         let local_ollama = self.found(ollama::INFO.name).is_some();
         Route { config: &self.config, catalogue: &self.catalogue, local_ollama }
@@ -293,48 +231,16 @@ impl Inner {
         self.config.providers.get(provider.info().name)
     }
 
-    fn target(&self, model: &ModelRef) -> Result<Target, GatewayError> {
+    pub(crate) fn target(&self, model: &ModelRef) -> Result<Target, GatewayError> {
         let provider =
             providers::provider(&model.provider).ok_or_else(|| crate::route::unknown(&model.provider))?;
         self.target_of(provider)
     }
 
-    fn target_of(&self, provider: &'static dyn Provider) -> Result<Target, GatewayError> {
+    pub(crate) fn target_of(&self, provider: &'static dyn Provider) -> Result<Target, GatewayError> {
         let config = self.settings(provider);
         let key: Option<Secret> = config.and_then(|config| config.key.clone()).filter(|key| !key.is_empty());
         Ok(Target { provider, endpoint: provider.endpoint(config)?, key })
-    }
-
-    /// Sets money aside for a call.
-    async fn reserve(
-        &self,
-        call: &Call,
-        model: &ModelRef,
-        free: bool,
-        max_output: u32,
-    ) -> Result<Ledger, GatewayError> {
-        let facts = self.catalogue.facts(&model.provider, &model.model).cloned();
-        let input_tokens = estimate_prompt(&call.request);
-        let most = crate::Usage {
-            input: input_tokens,
-            output: u64::from(max_output),
-            estimated: true,
-            ..crate::Usage::default()
-        };
-        let cost_usd = if free { Some(0.0) } else { facts.as_ref().map(|facts| facts.cost(&most)) };
-        let estimate = Estimate {
-            run: call.run,
-            agent: call.agent.clone(),
-            provider: model.provider.clone(),
-            model: model.model.clone(),
-            tier: call.tier,
-            input_tokens,
-            max_output_tokens: u64::from(max_output),
-            cost_usd,
-        };
-        let reserved = self.books.reserve(&estimate).await;
-        let reservation = reserved.map_err(|refused| GatewayError::Budget { reason: refused.reason })?;
-        Ok(Ledger::open(Arc::clone(&self.books), reservation, facts, free, input_tokens))
     }
 
     fn learnt(&self) -> MutexGuard<'_, Learnt> {
@@ -354,12 +260,21 @@ impl Inner {
     }
 
     /// The best model of a server that was asked.
-    fn found(&self, provider: &str) -> Option<String> {
+    pub(crate) fn found(&self, provider: &str) -> Option<String> {
         self.learnt().models.get(provider)?.first().cloned()
     }
 
+    /// All models of a server that was asked.
+    pub(crate) fn found_all(&self, provider: &str) -> Vec<String> {
+        self.learnt().models.get(provider).cloned().unwrap_or_default()
+    }
+
     /// The context size of a model, where the provider must know it before a call.
-    async fn context(&self, target: &Target, model: &ModelRef) -> Result<Option<u64>, GatewayError> {
+    pub(crate) async fn context(
+        &self,
+        target: &Target,
+        model: &ModelRef,
+    ) -> Result<Option<u64>, GatewayError> {
         let Some((path, question)) = target.provider.context_question(&model.model) else { return Ok(None) };
         if let Some(known) = self.learnt().contexts.get(model) {
             return Ok(Some(*known));
@@ -379,7 +294,7 @@ impl Inner {
     }
 }
 
-fn no_model(provider: &str) -> GatewayError {
+pub(crate) fn no_model(provider: &str) -> GatewayError {
     let message = if provider == ollama::INFO.name {
         "Ollama answers but has no model: get one with `ollama pull qwen2.5-coder`.".to_owned()
     } else {

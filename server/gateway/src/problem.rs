@@ -25,6 +25,10 @@ pub(crate) struct Problem {
     pub limit: Option<u64>,
     /// The provider's name for the request, where the body has it.
     pub request_id: Option<String>,
+    /// How long to wait, where the body says it (Google's `RetryInfo`).
+    pub retry_after: Option<Duration>,
+    /// Whether the day's allowance is used up, for which no short wait helps.
+    pub used_up: bool,
 }
 
 /// Where a failure happened.
@@ -68,13 +72,21 @@ impl Problem {
                 &value["title"],
             ]),
         };
-        let kind = format!("{} {}", word(&inner["type"]), word(&inner["code"])).trim().to_owned();
+        let details = inner["details"].as_array().map_or(&[][..], Vec::as_slice);
+        let reason = details.iter().map(|detail| word(&detail["reason"])).find(|reason| !reason.is_empty());
+        let words =
+            [word(&inner["type"]), word(&inner["code"]), word(&inner["status"]), reason.unwrap_or_default()];
+        let kind = words.iter().filter(|word| !word.is_empty()).cloned().collect::<Vec<_>>().join(" ");
+        let quotas = details.iter().flat_map(|detail| detail["violations"].as_array().into_iter().flatten());
+        let used_up = quotas.filter_map(|quota| quota["quotaId"].as_str()).any(|id| id.contains("PerDay"));
         Self {
             kind,
             message,
             tokens: inner["n_prompt_tokens"].as_u64(),
             limit: inner["n_ctx"].as_u64(),
             request_id: value["request_id"].as_str().map(str::to_owned),
+            retry_after: details.iter().find_map(|detail| seconds(detail["retryDelay"].as_str()?)),
+            used_up,
         }
     }
 
@@ -94,17 +106,22 @@ impl Problem {
             "context window",
             "request_too_large",
             "input is too long",
+            "exceeds the maximum number of tokens",
         ])
     }
 
     pub(crate) fn is_about_credit(&self) -> bool {
-        self.says(&[
-            "insufficient_quota",
-            "credit balance",
-            "billing",
-            "insufficient credit",
-            "exceeded your current quota",
-        ])
+        // Google says the same of a limit by the minute, with a time after which it is lifted.
+        let lifted_soon = self.retry_after.is_some() && !self.used_up;
+        self.used_up
+            || !lifted_soon
+                && self.says(&[
+                    "insufficient_quota",
+                    "credit balance",
+                    "billing",
+                    "insufficient credit",
+                    "exceeded your current quota",
+                ])
     }
 
     /// Whether a parameter of this name was refused.
@@ -145,6 +162,10 @@ impl Problem {
         }
         if self.says(&["content_filter", "content_policy", "content management policy", "moderation"]) {
             return GatewayError::Filtered { provider, request_id };
+        }
+        let retry_after = retry_after.or(self.retry_after);
+        if status == 400 && self.says(&["api_key_invalid", "api key not valid", "api key expired"]) {
+            return GatewayError::Auth { provider, fix: place.provider.key_fix(), request_id };
         }
         match status {
             401 | 403 => GatewayError::Auth { provider, fix: place.provider.key_fix(), request_id },
@@ -189,13 +210,13 @@ impl Problem {
 
     /// The error for an error event in the middle of a stream, which has no status of its own.
     pub(crate) fn into_stream_error(self, place: &Place<'_>, request_id: Option<String>) -> GatewayError {
-        let status = if self.says(&["overloaded"]) {
+        let status = if self.says(&["overloaded", "unavailable"]) {
             529
-        } else if self.says(&["rate_limit", "rate limit", "429"]) {
+        } else if self.says(&["rate_limit", "rate limit", "429", "resource_exhausted"]) {
             429
         } else if self.says(&["authentication", "permission", "invalid_api_key"]) {
             401
-        } else if self.says(&["invalid_request"]) {
+        } else if self.says(&["invalid_request", "invalid_argument"]) {
             400
         } else {
             500
@@ -225,10 +246,18 @@ impl Problem {
             [tokens, limit, ..] if text.contains('>') => (Some(*tokens), Some(*limit)),
             // `maximum context length is 8192 tokens. However, you requested 10000 tokens`
             [limit, tokens, ..] if text.contains("maximum context length") => (Some(*tokens), Some(*limit)),
+            // `token count (210000) exceeds the maximum number of tokens allowed (131072)`
+            [tokens, limit] if text.contains("maximum number of tokens") => (Some(*tokens), Some(*limit)),
             [limit] => (None, Some(*limit)),
             _ => (None, None),
         }
     }
+}
+
+/// A duration as Google writes it: `34s`, `0.5s`.
+fn seconds(text: &str) -> Option<Duration> {
+    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+    (seconds.is_finite() && (0.0..1e9).contains(&seconds)).then(|| Duration::from_secs_f64(seconds))
 }
 
 /// The numbers of a sentence, thousands separators read through.

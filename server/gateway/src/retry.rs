@@ -14,7 +14,7 @@ use crate::GatewayError;
 pub(crate) const TRIES: u32 = 3;
 
 /// A provider that wants a longer pause than this is not waited for; the user is told.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 

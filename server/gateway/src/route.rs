@@ -31,6 +31,27 @@ impl Route<'_> {
         }
     }
 
+    /// The models to ask when `first`, which serves `tier`, does not answer.
+    pub(crate) fn fallbacks(&self, tier: Tier, first: &ModelRef) -> Vec<ModelRef> {
+        if let Some(named) = &self.config.fallbacks {
+            let models = named[tier.index()].iter().filter_map(|name| self.named(name.trim()).ok());
+            return models.filter(|model| model != first).collect();
+        }
+        let home = providers::provider(&first.provider).is_some_and(|provider| self.is_local(provider));
+        let others = providers::all().iter().copied().filter(|provider| {
+            provider.info().name != first.provider
+                && self.configured(*provider)
+                // What runs on the user's own machine may do so because the code must not leave it.
+                && (!home || self.is_local(*provider))
+        });
+        let models = others.map(|provider| model(provider, self.default_model(provider, tier)));
+        models.filter(|model| model.model != AUTO).collect()
+    }
+
+    fn is_local(&self, provider: &dyn Provider) -> bool {
+        provider.endpoint(self.settings(provider)).is_ok_and(|endpoint| endpoint.is_local())
+    }
+
     /// Whether enough is known of a provider to call it.
     pub(crate) fn configured(&self, provider: &dyn Provider) -> bool {
         let info = provider.info();
@@ -121,6 +142,7 @@ impl Route<'_> {
             let vendor = match name {
                 _ if name.starts_with("claude-") => Some("anthropic"),
                 _ if name.starts_with("gpt-") => Some("openai"),
+                _ if name.starts_with("gemini-") => Some("gemini"),
                 _ => None,
             };
             let vendor = vendor.and_then(providers::provider).filter(|it| self.configured(*it));
@@ -134,7 +156,7 @@ impl Route<'_> {
 
 /// Whether a provider's models are named `maker/model`.
 fn has_makers(provider: &dyn Provider) -> bool {
-    !matches!(provider.info().name, "anthropic" | "openai")
+    !matches!(provider.info().name, "anthropic" | "openai" | "gemini")
 }
 
 fn base_url(config: Option<&ProviderConfig>) -> Option<&str> {

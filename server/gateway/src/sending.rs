@@ -7,13 +7,14 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 
+use crate::after::keep_breakers;
 use crate::endpoint::Endpoint;
 use crate::gateway::Inner;
 use crate::problem::{Place, Problem, one_line};
 use crate::providers::{Asked, Provider, Quirks};
 use crate::retry::{Advice, wait_before_next};
 use crate::stream::Ledger;
-use crate::{GatewayError, ModelRef, Phase};
+use crate::{GatewayError, ModelRef, Permit, Phase};
 
 /// Whom a request goes to.
 pub(crate) struct Target {
@@ -28,6 +29,8 @@ pub(crate) struct Began {
     pub request_id: Option<String>,
     /// When its request was sent, on the clock's scale.
     pub sent_at: Duration,
+    /// To be told how the answer goes on.
+    pub permit: Option<Permit>,
 }
 
 /// A request that was refused.
@@ -53,8 +56,8 @@ const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// How long a question that costs nothing may take.
 const QUESTION_TIME: Duration = Duration::from_secs(10);
 
-/// How often a request is put otherwise; there are three things to learn.
-const MAX_LESSONS: u32 = 4;
+/// How often a request is put otherwise; there are four things to learn.
+const MAX_LESSONS: u32 = 5;
 
 impl Inner {
     /// How long the first event may take. A server on this machine may have to load the model first.
@@ -70,6 +73,7 @@ impl Inner {
         model: &ModelRef,
         asked: impl Fn(Quirks) -> Asked<'a>,
         first_token: Duration,
+        mut permit: Permit,
         ledger: &mut Ledger,
     ) -> Result<Began, GatewayError> {
         let mut quirks = self.quirks(model);
@@ -77,9 +81,9 @@ impl Inner {
         loop {
             let (path, body) = target.provider.chat(&asked(quirks))?;
             ledger.sent = true;
-            let sent = self.send_once(target, model, path, &body, first_token).await;
+            let sent = self.send_once(target, model, &path, &body, first_token).await;
             let refused = match sent {
-                Ok(began) => return Ok(began),
+                Ok(began) => return Ok(Began { permit: Some(permit), ..began }),
                 Err(refused) => refused,
             };
             ledger.sent = false;
@@ -92,11 +96,25 @@ impl Inner {
                 continue;
             }
             tries += 1;
+            if let GatewayError::RateLimited { retry_after: Some(wait), .. } = &refused.error {
+                self.limits.pause(model, *wait);
+            }
+            if refused.error.is_outage() {
+                permit.failed(&refused.error.to_string());
+            } else {
+                permit.succeeded();
+            }
+            keep_breakers(&self.breakers, self.books.as_ref()).await;
             let Some(wait) = wait_before_next(&refused.error, tries, refused.advice) else {
                 return Err(refused.error);
             };
             tracing::info!(provider = model.provider, tries, wait = ?wait, "trying again");
             self.clock.sleep(wait).await;
+            // If it was left alone meanwhile, the reason why is what the user should hear.
+            permit = match self.breakers.admit(&breaker_name(model)) {
+                Ok(permit) => permit,
+                Err(_) => return Err(refused.error),
+            };
         }
     }
 
@@ -136,7 +154,7 @@ impl Inner {
                 Err(self.unstreamed(target, &model.model, response, request_id).await.into())
             }
             "text/html" => Err(protocol(target, "a page of HTML came instead of a stream").into()),
-            _ => Ok(Began { response, request_id, sent_at }),
+            _ => Ok(Began { response, request_id, sent_at, permit: None }),
         }
     }
 
@@ -226,6 +244,7 @@ impl Inner {
             return Refused { error: protocol(target, &detail), advice, problem: None };
         }
         let problem = problem.unwrap_or_default();
+        let advice = Advice { wait: advice.wait.or(problem.retry_after), ..advice };
         let error = problem.clone().into_error(status, &place, request_id, advice.wait);
         Refused { error, advice, problem: matches!(status, 400 | 422).then_some(problem) }
     }
@@ -257,6 +276,11 @@ impl Inner {
             () = self.clock.sleep(QUESTION_TIME) => Vec::new(),
         }
     }
+}
+
+/// A model's breaker.
+pub(crate) fn breaker_name(model: &ModelRef) -> String {
+    format!("{}/{}", model.provider, model.model)
 }
 
 async fn read_up_to(mut response: Response, most: usize) -> Vec<u8> {

@@ -12,9 +12,14 @@ use std::time::Duration;
 
 use assist_base::{Clock, Secret};
 use futures::Stream;
-use futures::stream::StreamExt as _;
+use futures::stream::StreamExt;
 use reqwest::Response;
+use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::after::After;
+use crate::tool::Calls;
 
 use crate::endpoint::Endpoint;
 use crate::frames::Frames;
@@ -23,20 +28,48 @@ use crate::providers::{Decoder, Fault, ProviderInfo};
 use crate::tokens::complete_usage;
 use crate::transport::Transport;
 use crate::{
-    Books, Chunk, Completion, GatewayError, ModelFacts, Phase, Reservation, Settlement, StopReason, Usage,
+    Books, Choice, Chunk, Completion, GatewayError, ModelFacts, ModelRef, Part, Permit, Phase, Reservation,
+    Settlement, StopReason, ToolCall, Turn, Usage,
 };
 
 /// The chunks of one answer. Ends after [`Chunk::Done`].
-pub struct ChunkStream(Pin<Box<dyn Stream<Item = Chunk> + Send>>);
+pub struct ChunkStream {
+    items: Pin<Box<dyn Stream<Item = Item> + Send>>,
+    turn: Option<Turn>,
+    choice: Choice,
+}
+
+/// What a stream is made of inside.
+pub(crate) enum Item {
+    Chunk(Chunk),
+    /// The whole answer, just before the last chunk.
+    Turn(Turn),
+}
 
 impl ChunkStream {
-    pub(crate) fn new(stream: impl Stream<Item = Chunk> + Send + 'static) -> Self {
-        Self(Box::pin(stream))
+    pub(crate) fn new(choice: Choice, items: impl Stream<Item = Item> + Send + 'static) -> Self {
+        Self { items: Box::pin(items), turn: None, choice }
     }
 
     /// The next chunk; none after the last.
     pub async fn next(&mut self) -> Option<Chunk> {
-        self.0.next().await
+        StreamExt::next(self).await
+    }
+
+    /// The model that answers, why it was chosen, and which were tried before it.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// The answer as the conversation's next turn; there once [`Chunk::Done`] was seen. Of an answer that is not whole it
+    /// holds the text only: a call that was cut must not be made.
+    pub fn turn(&self) -> Option<&Turn> {
+        self.turn.as_ref()
+    }
+
+    /// The tools that the model wants called: none before [`Chunk::Done`], none of an answer that is not whole.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.turn.iter().flat_map(Turn::tool_calls)
     }
 }
 
@@ -44,7 +77,14 @@ impl Stream for ChunkStream {
     type Item = Chunk;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Chunk>> {
-        self.0.as_mut().poll_next(context)
+        loop {
+            match self.items.as_mut().poll_next(context) {
+                Poll::Ready(Some(Item::Turn(turn))) => self.turn = Some(turn),
+                Poll::Ready(Some(Item::Chunk(chunk))) => return Poll::Ready(Some(chunk)),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 }
 
@@ -59,6 +99,8 @@ impl std::fmt::Debug for ChunkStream {
 pub(crate) struct Received {
     /// Chunks that were not handed out yet.
     pub ready: VecDeque<Chunk>,
+    /// Tools that the model calls, as far as they have arrived.
+    pub calls: Calls,
     /// Why the model stopped, once it said so.
     pub stop: Option<StopReason>,
     /// Tokens as reported so far.
@@ -106,6 +148,8 @@ pub(crate) struct Ledger {
     cost_usd: Option<f64>,
     request_id: Option<String>,
     bytes: u64,
+    /// What a kept answer cost when it was made; the use of it costs nothing.
+    kept: Option<f64>,
 }
 
 impl Ledger {
@@ -129,7 +173,14 @@ impl Ledger {
             cost_usd: None,
             request_id: None,
             bytes: 0,
+            kept: None,
         }
+    }
+
+    /// For an answer that is used again, and cost this much when it was made.
+    pub(crate) fn of_kept(mut self, cost_usd: Option<f64>) -> Self {
+        self.kept = Some(cost_usd.unwrap_or(0.0));
+        self
     }
 
     /// Counts a chunk on its way to the caller.
@@ -150,17 +201,22 @@ impl Ledger {
     }
 
     fn usage(&self) -> Usage {
-        if !self.sent && self.bytes == 0 {
+        if self.kept.is_some() || !self.sent && self.bytes == 0 {
             return Usage::default();
         }
         complete_usage(self.reported, self.final_figures, self.prompt, self.bytes)
     }
 
     fn cost(&self, usage: &Usage) -> Option<f64> {
-        if self.free {
+        if self.free || self.kept.is_some() {
             return Some(0.0);
         }
         self.cost_usd.or_else(|| self.facts.as_ref().map(|facts| facts.cost(usage)))
+    }
+
+    fn saved(&self, usage: &Usage) -> f64 {
+        let by_provider = self.facts.as_ref().filter(|_| !self.free).map_or(0.0, |facts| facts.saved(usage));
+        self.kept.unwrap_or(by_provider)
     }
 
     /// The answer ended: settles, and says how.
@@ -205,7 +261,8 @@ impl Ledger {
         let reservation = self.reservation.take()?;
         let usage = self.usage();
         let cost_usd = self.cost(&usage);
-        let settlement = Settlement { usage, cost_usd, stop, request_id: self.request_id.take() };
+        let saved_usd = self.saved(&usage);
+        let settlement = Settlement { usage, cost_usd, stop, request_id: self.request_id.take(), saved_usd };
         let books = Arc::clone(&self.books);
         Some(async move { books.settle(reservation, settlement).await })
     }
@@ -218,6 +275,33 @@ impl Drop for Ledger {
             Some(runtime) => drop(runtime.spawn(task)),
             None => tracing::warn!("a call was dropped outside of the runtime; its reservation stands"),
         }
+    }
+}
+
+/// What a whole answer is as a turn. Calls of one that is not whole are left out.
+fn turn(
+    text: String,
+    calls: Vec<ToolCall>,
+    native: Option<Value>,
+    stop: &StopReason,
+    model: &ModelRef,
+) -> Turn {
+    let mut turn = Turn::assistant(text);
+    if stop.is_complete() {
+        turn.parts.extend(calls.into_iter().map(Part::Call));
+        if let Some(native) = native {
+            turn.keep_native(model, native);
+        }
+    }
+    turn
+}
+
+/// Tells a breaker how an answer that began went on.
+fn judge(permit: Permit, completion: &Completion) {
+    match &completion.error {
+        Some(error) if error.is_outage() => permit.failed(&error.to_string()),
+        None if completion.stop == StopReason::Cut => permit.failed("its answer broke off"),
+        _ => permit.succeeded(),
     }
 }
 
@@ -239,6 +323,12 @@ pub(crate) struct Live {
     pub first_token: Duration,
     pub idle: Duration,
     pub ledger: Ledger,
+    pub choice: Choice,
+    /// Told how the call went.
+    pub permit: Option<Permit>,
+    /// Kept for as long as the answer takes.
+    pub seat: Option<OwnedSemaphorePermit>,
+    pub after: After,
 }
 
 /// What one reading gave.
@@ -252,32 +342,57 @@ impl Live {
     /// The chunks, as they come.
     pub(crate) fn stream(mut self) -> ChunkStream {
         let mut received = Received { request_id: self.request_id.take(), ..Received::default() };
-        ChunkStream::new(async_stream::stream! {
-            let mut begun = false;
-            let error = loop {
-                let read = self.read(begun).await;
-                let ended = !matches!(read, Read::Bytes(_));
-                let error = self.understand(read, &mut begun, &mut received);
-                if ended || error.is_some() {
-                    self.decoder.end(&mut received);
+        let choice = self.choice.clone();
+        ChunkStream::new(
+            choice,
+            async_stream::stream! {
+                let mut begun = false;
+                let (mut text, mut reasoning) = (String::new(), String::new());
+                let error = loop {
+                    let read = self.read(begun).await;
+                    let ended = !matches!(read, Read::Bytes(_));
+                    let error = self.understand(read, &mut begun, &mut received);
+                    if begun && self.permit.as_ref().is_some_and(Permit::is_probe) {
+                        // It answers: the others need not wait for the end of a long answer.
+                        if let Some(probe) = self.permit.take() {
+                        probe.succeeded();
+                    }
+                    }
+                    if ended || error.is_some() {
+                        self.decoder.end(&mut received);
+                    }
+                    self.ledger.keep(&received);
+                    while let Some(chunk) = received.ready.pop_front() {
+                        self.ledger.note(&chunk);
+                        match &chunk {
+                            Chunk::Text(piece) => text.push_str(piece),
+                            Chunk::Reasoning(piece) if self.after.wants_reasoning() => reasoning.push_str(piece),
+                            Chunk::Reasoning(_) | Chunk::Done(_) => {}
+                        }
+                        yield Item::Chunk(chunk);
+                    }
+                    if ended || error.is_some() || received.finished {
+                        break error;
+                    }
+                };
+                let calls = std::mem::take(&mut received.calls).finish();
+                let native = self.decoder.native();
+                let completion = self.ledger.close(received, error).await;
+                let turn = turn(text, calls, native, &completion.stop, &self.choice.model);
+                if let Some(permit) = self.permit.take() {
+                    judge(permit, &completion);
                 }
-                self.ledger.keep(&received);
-                while let Some(chunk) = received.ready.pop_front() {
-                    self.ledger.note(&chunk);
-                    yield chunk;
+                self.seat = None;
+                self.after.done(&turn, &reasoning, &completion).await;
+                if completion.error.is_none() && completion.stop != StopReason::Cut {
+                    self.let_go();
+                } else {
+                    drop(self);
                 }
-                if ended || error.is_some() || received.finished {
-                    break error;
-                }
-            };
-            let completion = self.ledger.close(received, error).await;
-            if completion.error.is_none() && completion.stop != StopReason::Cut {
-                self.let_go();
-            } else {
-                drop(self);
-            }
-            yield Chunk::Done(completion);
-        })
+                yield Item::Turn(turn);
+                yield Item::Chunk(Chunk::Done(completion));
+            },
+        )
     }
 
     async fn read(&mut self, begun: bool) -> Read {

@@ -6,8 +6,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{Request, StopReason};
+use crate::extras::Prompt;
+use crate::tool::Calls;
+use crate::{Part, StopReason, Turn};
+
+/// What stands before the id of a run's components in its prompts.
+pub(crate) const CAPTURED_ID: &str = "id=";
 
 /// Recorded answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,7 +31,7 @@ pub struct Transcript {
 }
 
 /// One answer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Texts that must all be in the user's last message. Empty: matches everything.
@@ -34,8 +40,20 @@ pub struct Entry {
     /// Texts that must not be in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<String>,
+    /// Only in a conversation of so many turns: tells apart what the same words mean early and late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<usize>,
     /// The answer.
     pub text: String,
+    /// What the model thought before it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reasoning: String,
+    /// The tools that it calls after it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<RecordedCall>,
+    /// Why the model stopped, in the words of events (`filter`, `pause`, …), where it is neither the end nor a cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
     /// Sizes of the pieces in characters, over and over; default 24.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chunks: Vec<usize>,
@@ -45,6 +63,17 @@ pub struct Entry {
     /// Where it breaks off, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut: Option<ReplayCut>,
+}
+
+/// A call of a tool in a recorded answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedCall {
+    /// The tool.
+    pub name: String,
+    /// Its arguments: an object, or the text that the model wrote instead of one.
+    #[serde(default)]
+    pub arguments: Value,
 }
 
 /// How an answer breaks off.
@@ -79,8 +108,10 @@ pub enum TranscriptError {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Playback {
     pub pieces: Vec<String>,
+    pub reasoning: String,
     pub delay_ms: u64,
     pub stop: StopReason,
+    pub turn: Turn,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -111,14 +142,19 @@ impl Transcript {
     }
 
     /// The answer to a request.
-    pub(crate) fn answer(&self, request: &Request) -> Option<Playback> {
-        let said = request.last_user_text();
+    pub(crate) fn answer(&self, prompt: &Prompt) -> Option<Playback> {
+        let said = prompt.last_user_text();
         let entry = self.entries.iter().find(|entry| {
-            entry.matches.iter().all(|text| said.contains(text.as_str()))
+            entry.messages.is_none_or(|messages| messages == prompt.turns.len())
+                && entry.matches.iter().all(|text| said.contains(text.as_str()))
                 && !entry.unless.iter().any(|text| said.contains(text.as_str()))
         })?;
         let mut text = entry.text.as_str();
-        let mut stop = StopReason::End;
+        let mut stop = match entry.stop.as_deref() {
+            None if entry.tools.is_empty() => StopReason::End,
+            None => StopReason::Tool,
+            Some(word) => StopReason::of_word(word),
+        };
         if let Some(cut) = &entry.cut {
             stop = if cut.length { StopReason::Length } else { StopReason::Cut };
             if let Some(after) = &cut.after
@@ -127,15 +163,34 @@ impl Transcript {
                 text = &text[..at + after.len()];
             }
         }
-        let text = self.filled(text, request);
-        Some(Playback { pieces: pieces(&text, &entry.chunks), delay_ms: entry.delay_ms, stop })
+        let text = self.filled(text, prompt);
+        let mut calls = Calls::default();
+        for call in &entry.tools {
+            let arguments = match &call.arguments {
+                Value::String(text) => Value::String(self.filled(text, prompt)),
+                other => serde_json::from_str(&self.filled(&other.to_string(), prompt)).unwrap_or_default(),
+            };
+            calls.whole("", &call.name, &arguments);
+        }
+        let mut turn = Turn::assistant(text.clone());
+        if stop.is_complete() {
+            turn.parts.extend(calls.finish().into_iter().map(Part::Call));
+        }
+        Some(Playback {
+            pieces: pieces(&text, &entry.chunks),
+            reasoning: self.filled(&entry.reasoning, prompt),
+            delay_ms: entry.delay_ms,
+            stop,
+            turn,
+        })
     }
 
     /// `text` with the captured values in place.
-    fn filled(&self, text: &str, request: &Request) -> String {
+    fn filled(&self, text: &str, prompt: &Prompt) -> String {
         let mut text = text.to_owned();
         for (name, prefix) in &self.captures {
-            let places = [request.last_user_text(), request.system.as_str()];
+            let said = prompt.last_user_text();
+            let places = [said.as_str(), prompt.system.as_str()];
             if let Some(value) = places.into_iter().find_map(|place| captured(place, prefix)) {
                 text = text.replace(&format!("{{{{{name}}}}}"), value);
             }
@@ -145,7 +200,7 @@ impl Transcript {
 }
 
 /// What follows the first `prefix` that a value follows.
-fn captured<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+pub(crate) fn captured<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
     text.match_indices(prefix).find_map(|(at, _)| {
         let rest = &text[at + prefix.len()..];
         let end =
@@ -169,10 +224,8 @@ fn pieces(text: &str, sizes: &[usize]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Message;
-
-    fn request(text: &str) -> Request {
-        Request { system: "marker id=7f3a".into(), messages: vec![Message::user(text)], ..Request::default() }
+    fn request(text: &str) -> Prompt {
+        Prompt { system: "marker id=7f3a".into(), turns: vec![Turn::user(text)], ..Prompt::default() }
     }
 
     #[test]

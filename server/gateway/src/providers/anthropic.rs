@@ -2,7 +2,10 @@
 //!
 //! Events: `message_start`, `content_block_start|delta|stop`, `message_delta` (stop reason, final usage),
 //! `message_stop`, `ping`, `error`. Only `message_stop` makes an answer whole. Its counts of cached tokens do not
-//! overlap with `input_tokens`. Assistant prefill is never sent: newer models refuse it.
+//! overlap with `input_tokens`. Assistant prefill is never sent: newer models refuse it. Long system prompts and the
+//! conversation so far are marked for its prompt cache.
+
+use std::borrow::Cow;
 
 use assist_base::Secret;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -13,7 +16,7 @@ use crate::endpoint::Layout;
 use crate::frames::{Frame, Framing};
 use crate::problem::Problem;
 use crate::stream::Received;
-use crate::{GatewayError, StopReason};
+use crate::{GatewayError, Output, Part, StopReason, Tool, ToolChoice, Turn};
 
 pub(crate) const INFO: ProviderInfo = ProviderInfo {
     name: "anthropic",
@@ -46,11 +49,18 @@ impl Provider for Anthropic {
         Ok(headers)
     }
 
-    fn chat(&self, asked: &Asked<'_>) -> Result<(&'static str, Value), GatewayError> {
-        let messages: Vec<Value> = asked
-            .request
-            .spoken()
-            .map(|message| json!({"role": message.role.as_str(), "content": message.text}))
+    fn chat(&self, asked: &Asked<'_>) -> Result<(Cow<'static, str>, Value), GatewayError> {
+        let prompt = asked.prompt;
+        let last = prompt.turns.len().saturating_sub(1);
+        let messages: Vec<Value> = prompt
+            .turns
+            .iter()
+            .enumerate()
+            .map(|(at, turn)| {
+                // What has been said so far is read again with the next turn: worth keeping once it is a conversation.
+                let keep = at == last && last > 0;
+                json!({"role": turn.role.as_str(), "content": content(turn, asked.model, keep)})
+            })
             .collect();
         let mut body = json!({
             "model": asked.model,
@@ -58,22 +68,98 @@ impl Provider for Anthropic {
             "stream": true,
             "messages": messages,
         });
-        if !asked.request.system.trim().is_empty() {
-            body["system"] = json!(asked.request.system);
+        let in_words = asked.quirks.no_format || matches!(prompt.output, Output::Json);
+        let system = prompt.system_text(in_words);
+        if system.len() >= LEAST_CACHED {
+            body["system"] =
+                json!([{"type": "text", "text": system, "cache_control": {"type": "ephemeral"}}]);
+        } else if !system.is_empty() {
+            body["system"] = json!(system);
         }
-        if let (Some(temperature), false) = (asked.request.temperature, asked.quirks.no_temperature) {
+        if !prompt.tools.is_empty() {
+            let tool = |tool: &Tool| json!({"name": tool.name, "description": tool.description, "input_schema": tool.schema()});
+            body["tools"] = prompt.tools.iter().map(tool).collect();
+            match &prompt.tool_choice {
+                ToolChoice::Auto => {}
+                ToolChoice::Never => body["tool_choice"] = json!({"type": "none"}),
+                ToolChoice::Required => body["tool_choice"] = json!({"type": "any"}),
+                ToolChoice::Named(name) => body["tool_choice"] = json!({"type": "tool", "name": name}),
+            }
+        }
+        if let (Output::Schema { schema, .. }, false) = (&prompt.output, in_words) {
+            body["output_config"] = json!({"format": {"type": "json_schema", "schema": schema}});
+        }
+        if let (Some(temperature), false) = (prompt.temperature, asked.quirks.no_temperature) {
             // Others allow up to 2, this one up to 1.
             body["temperature"] = json!(temperature.clamp(0.0, 1.0));
         }
-        Ok(("/messages", body))
+        Ok(("/messages".into(), body))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Events)
+        Box::<Events>::default()
     }
 }
 
-struct Events;
+/// Anthropic keeps no prefix under 1,024 tokens (4,096 for some models), and writing one into the cache costs a quarter
+/// more than reading it once: shorter system prompts are not marked.
+const LEAST_CACHED: usize = 4 * 1024;
+
+/// A turn's content: a plain string where it is no more than that.
+fn content(turn: &Turn, model: &str, keep: bool) -> Value {
+    let mut blocks = match turn.native_for(INFO.name, model) {
+        Some(Value::Array(blocks)) => blocks.clone(),
+        _ => turn.spoken().map(block).collect(),
+    };
+    if let [Value::Object(only)] = blocks.as_slice()
+        && let (Some("text"), Some(text), false) = (only["type"].as_str(), only.get("text"), keep)
+    {
+        return text.clone();
+    }
+    if let (Some(last), true) = (blocks.last_mut(), keep) {
+        last["cache_control"] = json!({"type": "ephemeral"});
+    }
+    Value::Array(blocks)
+}
+
+fn block(part: &Part) -> Value {
+    match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Image(image) => json!({
+            "type": "image",
+            "source": {"type": "base64", "media_type": image.media_type(), "data": image.base64()},
+        }),
+        Part::Call(call) => {
+            json!({"type": "tool_use", "id": call.id, "name": call.name, "input": call.object()})
+        }
+        Part::Result(result) => {
+            let mut block = json!({"type": "tool_result", "tool_use_id": result.id});
+            if !result.content.trim().is_empty() {
+                block["content"] = json!(result.content);
+            }
+            if result.failed {
+                block["is_error"] = json!(true);
+            }
+            block
+        }
+    }
+}
+
+#[derive(Default)]
+struct Events {
+    /// The answer's blocks as they came: signed thoughts must go back unchanged.
+    blocks: Vec<Value>,
+    signed: bool,
+}
+
+impl Events {
+    /// Adds to a text of the newest block.
+    fn add(&mut self, field: &str, text: &str) {
+        if let Some(Value::String(kept)) = self.blocks.last_mut().and_then(|block| block.get_mut(field)) {
+            kept.push_str(text);
+        }
+    }
+}
 
 impl Decoder for Events {
     fn frame(&mut self, frame: &Frame, received: &mut Received) -> Result<(), Fault> {
@@ -89,17 +175,41 @@ impl Decoder for Events {
             }
             "content_block_start" => {
                 let block = &event["content_block"];
+                self.blocks.push(block.clone());
                 match block["type"].as_str() {
                     Some("text") => received.text(block["text"].as_str().unwrap_or("")),
-                    Some("thinking") => received.reasoning(block["thinking"].as_str().unwrap_or("")),
+                    Some("thinking") => {
+                        self.signed = true;
+                        received.reasoning(block["thinking"].as_str().unwrap_or(""));
+                    }
+                    Some("redacted_thinking") => self.signed = true,
+                    Some("tool_use") => {
+                        let word = |field: &str| block[field].as_str().unwrap_or("");
+                        received.calls.start(event["index"].as_u64().unwrap_or(0), word("id"), word("name"));
+                    }
                     _ => {}
                 }
             }
             "content_block_delta" => {
                 let delta = &event["delta"];
                 match delta["type"].as_str() {
-                    Some("text_delta") => received.text(delta["text"].as_str().ok_or(Fault::Malformed)?),
-                    Some("thinking_delta") => received.reasoning(delta["thinking"].as_str().unwrap_or("")),
+                    Some("text_delta") => {
+                        let text = delta["text"].as_str().ok_or(Fault::Malformed)?;
+                        self.add("text", text);
+                        received.text(text);
+                    }
+                    Some("thinking_delta") => {
+                        let text = delta["thinking"].as_str().unwrap_or("");
+                        self.add("thinking", text);
+                        received.reasoning(text);
+                    }
+                    Some("signature_delta") => {
+                        self.add("signature", delta["signature"].as_str().unwrap_or(""))
+                    }
+                    Some("input_json_delta") => {
+                        let text = delta["partial_json"].as_str().unwrap_or("");
+                        received.calls.fragment(event["index"].as_u64().unwrap_or(0), text);
+                    }
                     _ => {}
                 }
             }
@@ -116,10 +226,23 @@ impl Decoder for Events {
                 received.whole = true;
                 received.finished = true;
             }
-            "error" => return Err(Fault::Problem(Problem::of_value(&event))),
+            "error" => return Err(Fault::Problem(Box::new(Problem::of_value(&event)))),
             _ => {}
         }
         Ok(())
+    }
+
+    fn native(&mut self) -> Option<Value> {
+        // Only what is signed must come back in this form; the rest is as good in plain parts.
+        let kept = |block: &Value| match block["type"].as_str() {
+            Some("text") => block["text"].as_str().is_some_and(|text| !text.trim().is_empty()),
+            // An unsigned thought is refused.
+            Some("thinking") => block["signature"].as_str().is_some_and(|signature| !signature.is_empty()),
+            Some("redacted_thinking" | "tool_use") => true,
+            _ => false,
+        };
+        let blocks = std::mem::take(&mut self.blocks);
+        self.signed.then(|| Value::Array(blocks.into_iter().filter(kept).collect()))
     }
 }
 

@@ -1,23 +1,29 @@
 //! The providers. One is one file and one line in [`ALL`]; the conformance test finds it there.
 
 pub(crate) mod anthropic;
+pub(crate) mod gemini;
 pub(crate) mod ollama;
 pub(crate) mod openai;
 pub(crate) mod replay;
+mod thinking;
+
+use std::borrow::Cow;
 
 use assist_base::Secret;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, Layout};
+use crate::extras::Prompt;
 use crate::frames::{Frame, Framing};
 use crate::problem::Problem;
 use crate::stream::Received;
-use crate::{GatewayError, ProviderConfig, Request};
+use crate::{GatewayError, ProviderConfig};
 
-static ALL: [&dyn Provider; 6] = [
+static ALL: [&dyn Provider; 7] = [
     &anthropic::Anthropic,
     &openai::OPENAI,
+    &gemini::Gemini,
     &openai::OPENROUTER,
     &openai::NIM,
     &openai::COMPATIBLE,
@@ -92,12 +98,14 @@ pub(crate) struct Quirks {
     pub other_max_tokens: bool,
     /// Leave `stream_options` out.
     pub no_stream_options: bool,
+    /// Ask for the shape of the answer in words, not in a field.
+    pub no_format: bool,
 }
 
 /// One call, ready to be written in a provider's words.
 pub(crate) struct Asked<'a> {
     pub model: &'a str,
-    pub request: &'a Request,
+    pub prompt: &'a Prompt,
     pub max_output: u32,
     pub quirks: Quirks,
     /// Prompt tokens, estimated on the high side.
@@ -112,7 +120,7 @@ pub(crate) enum Fault {
     /// It is not what this provider sends.
     Malformed,
     /// It is the provider's own report of a failure.
-    Problem(Problem),
+    Problem(Box<Problem>),
 }
 
 /// Reads one stream.
@@ -122,6 +130,11 @@ pub(crate) trait Decoder: Send {
 
     /// The stream has ended, however it did: hands out text that was held back.
     fn end(&mut self, _received: &mut Received) {}
+
+    /// The answer in the provider's own form, where it must come back so: with signed thoughts. Asked once, at the end.
+    fn native(&mut self) -> Option<Value> {
+        None
+    }
 }
 
 /// One provider's way of speaking. Pure: what to send, and what the answer means.
@@ -134,7 +147,7 @@ pub(crate) trait Provider: Send + Sync {
     fn headers(&self, key: Option<&Secret>) -> Result<HeaderMap, GatewayError>;
 
     /// Path and body of a streaming call.
-    fn chat(&self, asked: &Asked<'_>) -> Result<(&'static str, Value), GatewayError>;
+    fn chat(&self, asked: &Asked<'_>) -> Result<(Cow<'static, str>, Value), GatewayError>;
 
     fn decoder(&self) -> Box<dyn Decoder>;
 
@@ -168,6 +181,7 @@ pub(crate) trait Provider: Send + Sync {
     fn learn(&self, problem: &Problem, quirks: &mut Quirks) -> bool {
         let before = *quirks;
         quirks.no_temperature |= problem.refuses("temperature");
+        quirks.no_format |= refuses_format(problem);
         *quirks != before
     }
 
@@ -189,6 +203,21 @@ pub(crate) trait Provider: Send + Sync {
     fn default_port(&self) -> Option<u16> {
         None
     }
+}
+
+/// Whether a field for the shape of the answer was refused, under any of its names.
+pub(crate) fn refuses_format(problem: &Problem) -> bool {
+    let names = [
+        "response_format",
+        "output_config",
+        "json_schema",
+        "json_object",
+        "responsejsonschema",
+        "response_json_schema",
+        "responsemimetype",
+        "response_mime_type",
+    ];
+    names.iter().any(|name| problem.refuses(name))
 }
 
 /// A header whose value is never printed.

@@ -4,17 +4,19 @@
 //! does not fit. So the model's own limit is asked for (`/api/show`), the context is set to what the call needs, and a
 //! call that cannot fit is not made.
 
+use std::borrow::Cow;
+
 use assist_base::Secret;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::openai::Thinking;
+use super::thinking::Thinking;
 use super::{Asked, Decoder, Fault, Provider, ProviderInfo, secret_header};
 use crate::endpoint::Layout;
 use crate::frames::{Frame, Framing};
 use crate::problem::Problem;
 use crate::stream::Received;
-use crate::{GatewayError, StopReason};
+use crate::{GatewayError, Output, Part, StopReason, Tool, ToolChoice, Turn};
 
 pub(crate) const INFO: ProviderInfo = ProviderInfo {
     name: "ollama",
@@ -59,24 +61,39 @@ impl Provider for Ollama {
         secret_header(&INFO, "authorization", "Bearer ", key)
     }
 
-    fn chat(&self, asked: &Asked<'_>) -> Result<(&'static str, Value), GatewayError> {
+    fn chat(&self, asked: &Asked<'_>) -> Result<(Cow<'static, str>, Value), GatewayError> {
+        let prompt = asked.prompt;
         let (context, output) = room(asked)?;
         let mut messages = Vec::new();
-        if !asked.request.system.trim().is_empty() {
-            messages.push(json!({"role": "system", "content": asked.request.system}));
+        let system = prompt.system_text(asked.quirks.no_format);
+        if !system.is_empty() {
+            messages.push(json!({"role": "system", "content": system}));
         }
-        messages.extend(
-            asked
-                .request
-                .spoken()
-                .map(|message| json!({"role": message.role.as_str(), "content": message.text})),
-        );
+        for turn in &prompt.turns {
+            write(turn, &mut messages);
+        }
         let mut options = json!({"num_ctx": context, "num_predict": output});
-        if let Some(temperature) = asked.request.temperature {
+        if let Some(temperature) = prompt.temperature {
             options["temperature"] = json!(temperature.clamp(0.0, 2.0));
         }
-        let body = json!({"model": asked.model, "stream": true, "messages": messages, "options": options});
-        Ok(("/api/chat", body))
+        let mut body =
+            json!({"model": asked.model, "stream": true, "messages": messages, "options": options});
+        // It has no word for "must" or "must not": without tools it cannot call any.
+        if !prompt.tools.is_empty() && prompt.tool_choice != ToolChoice::Never {
+            let only = |tool: &&Tool| match &prompt.tool_choice {
+                ToolChoice::Named(name) => tool.name == *name,
+                _ => true,
+            };
+            body["tools"] = prompt.tools.iter().filter(only).map(declaration).collect();
+        }
+        if !asked.quirks.no_format {
+            match &prompt.output {
+                Output::Text => {}
+                Output::Json => body["format"] = json!("json"),
+                Output::Schema { schema, .. } => body["format"] = schema.clone(),
+            }
+        }
+        Ok(("/api/chat".into(), body))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
@@ -113,6 +130,39 @@ impl Provider for Ollama {
     }
 }
 
+fn declaration(tool: &Tool) -> Value {
+    let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.schema()});
+    json!({"type": "function", "function": function})
+}
+
+/// Writes a turn as messages. Calls have no ids here; results find theirs by order and name.
+fn write(turn: &Turn, messages: &mut Vec<Value>) {
+    let (mut text, mut images, mut calls) = (String::new(), Vec::new(), Vec::new());
+    for part in turn.spoken() {
+        match part {
+            Part::Text(said) => text.push_str(said),
+            Part::Image(image) => images.push(json!(image.base64())),
+            Part::Call(call) => {
+                calls.push(json!({"function": {"name": call.name, "arguments": call.object()}}));
+            }
+            Part::Result(result) => {
+                messages.push(json!({"role": "tool", "tool_name": result.name, "content": result.content}))
+            }
+        }
+    }
+    if text.is_empty() && images.is_empty() && calls.is_empty() {
+        return;
+    }
+    let mut message = json!({"role": turn.role.as_str(), "content": text});
+    if !images.is_empty() {
+        message["images"] = Value::Array(images);
+    }
+    if !calls.is_empty() {
+        message["tool_calls"] = Value::Array(calls);
+    }
+    messages.push(message);
+}
+
 /// The context to ask for, and the longest answer that fits into it.
 fn room(asked: &Asked<'_>) -> Result<(u64, u64), GatewayError> {
     let limit = asked.context.unwrap_or(UNKNOWN_CONTEXT).max(1);
@@ -138,7 +188,7 @@ impl Decoder for Lines {
     fn frame(&mut self, frame: &Frame, received: &mut Received) -> Result<(), Fault> {
         let line = super::json(frame)?;
         if !line["error"].is_null() {
-            return Err(Fault::Problem(Problem::of_value(&line)));
+            return Err(Fault::Problem(Box::new(Problem::of_value(&line))));
         }
         if !line.is_object() {
             return Err(Fault::Malformed);
@@ -150,9 +200,13 @@ impl Decoder for Lines {
         if let Some(text) = message["content"].as_str() {
             self.thinking.push(text, received);
         }
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            let (id, function) = (call["id"].as_str().unwrap_or(""), &call["function"]);
+            received.calls.whole(id, function["name"].as_str().unwrap_or(""), &function["arguments"]);
+        }
         if line["done"].as_bool() == Some(true) {
             self.thinking.finish(received);
-            let called = message["tool_calls"].as_array().is_some_and(|calls| !calls.is_empty());
+            let called = !received.calls.is_empty();
             received.stop = Some(match line["done_reason"].as_str() {
                 Some("stop") if called => StopReason::Tool,
                 Some("stop") => StopReason::End,
@@ -182,29 +236,29 @@ impl Decoder for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Request;
+    use crate::extras::Prompt;
     use crate::providers::Quirks;
 
-    fn asked(request: &Request, prompt_tokens: u64, max_output: u32, context: Option<u64>) -> Asked<'_> {
-        Asked { model: "m", request, max_output, quirks: Quirks::default(), prompt_tokens, context }
+    fn asked(prompt: &Prompt, prompt_tokens: u64, max_output: u32, context: Option<u64>) -> Asked<'_> {
+        Asked { model: "m", prompt, max_output, quirks: Quirks::default(), prompt_tokens, context }
     }
 
     #[test]
     fn the_context_holds_prompt_and_answer() {
-        let request = Request::default();
-        for (prompt, output, limit, expected) in [
+        let prompt = Prompt::default();
+        for (tokens, output, limit, expected) in [
             (100, 1_000, Some(131_072), (8_192, 1_000)),
             (9_000, 4_000, Some(131_072), (16_384, 4_000)),
             (9_000, 8_000, Some(12_000), (12_000, 3_000)),
             (30_000, 8_000, None, (32_768, 2_768)),
         ] {
-            assert_eq!(room(&asked(&request, prompt, output, limit)).unwrap(), expected);
+            assert_eq!(room(&asked(&prompt, tokens, output, limit)).unwrap(), expected);
         }
     }
 
     #[test]
     fn a_prompt_that_ollama_would_cut_is_not_sent() {
-        let error = room(&asked(&Request::default(), 9_000, 4_000, Some(8_192))).unwrap_err();
+        let error = room(&asked(&Prompt::default(), 9_000, 4_000, Some(8_192))).unwrap_err();
         assert!(error.to_string().contains("too long for ollama/m by 1064 tokens"), "{error}");
     }
 

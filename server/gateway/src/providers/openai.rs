@@ -6,16 +6,19 @@
 //! `max_completion_tokens`, no temperature, no `stream_options`. Models that think inside `<think>` tags at the
 //! beginning of the text are understood; the thinking is not part of the answer.
 
+use std::borrow::Cow;
+
 use assist_base::Secret;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::thinking::Thinking;
 use super::{Asked, Decoder, Fault, Provider, ProviderInfo, Quirks, secret_header};
 use crate::endpoint::Layout;
 use crate::frames::{Frame, Framing};
 use crate::problem::Problem;
 use crate::stream::Received;
-use crate::{GatewayError, Role, StopReason};
+use crate::{GatewayError, Output, Part, StopReason, Tool, ToolChoice, Turn};
 
 /// One server that speaks this way.
 pub(crate) struct Compatible {
@@ -99,18 +102,16 @@ impl Provider for Compatible {
         secret_header(self.info, "authorization", "Bearer ", key)
     }
 
-    fn chat(&self, asked: &Asked<'_>) -> Result<(&'static str, Value), GatewayError> {
+    fn chat(&self, asked: &Asked<'_>) -> Result<(Cow<'static, str>, Value), GatewayError> {
+        let prompt = asked.prompt;
         let mut messages = Vec::new();
-        if !asked.request.system.trim().is_empty() {
-            messages.push(json!({"role": "system", "content": asked.request.system}));
+        let system = prompt.system_text(asked.quirks.no_format);
+        if !system.is_empty() {
+            messages.push(json!({"role": "system", "content": self.system(system, asked.model)}));
         }
-        messages.extend(asked.request.spoken().map(|message| {
-            let role = match message.role {
-                Role::User => "user",
-                Role::Assistant => "assistant",
-            };
-            json!({"role": role, "content": message.text})
-        }));
+        for turn in &prompt.turns {
+            self.write(turn, asked.model, &mut messages);
+        }
         let other = if self.limit == "max_tokens" { "max_completion_tokens" } else { "max_tokens" };
         let limit = if asked.quirks.other_max_tokens { other } else { self.limit };
         let mut body = json!({"model": asked.model, "stream": true, "messages": messages});
@@ -118,14 +119,35 @@ impl Provider for Compatible {
         if !asked.quirks.no_stream_options {
             body["stream_options"] = json!({"include_usage": true});
         }
-        if let (Some(temperature), false) = (asked.request.temperature, asked.quirks.no_temperature) {
+        if let (Some(temperature), false) = (prompt.temperature, asked.quirks.no_temperature) {
             body["temperature"] = json!(temperature.clamp(0.0, 2.0));
         }
-        Ok(("/chat/completions", body))
+        if !prompt.tools.is_empty() {
+            body["tools"] = prompt.tools.iter().map(declaration).collect();
+            match &prompt.tool_choice {
+                ToolChoice::Auto => {}
+                ToolChoice::Never => body["tool_choice"] = json!("none"),
+                ToolChoice::Required => body["tool_choice"] = json!("required"),
+                ToolChoice::Named(name) => {
+                    body["tool_choice"] = json!({"type": "function", "function": {"name": name}});
+                }
+            }
+        }
+        if !asked.quirks.no_format {
+            match &prompt.output {
+                Output::Text => {}
+                Output::Json => body["response_format"] = json!({"type": "json_object"}),
+                Output::Schema { name, schema } => {
+                    let schema = json!({"name": name, "schema": schema, "strict": true});
+                    body["response_format"] = json!({"type": "json_schema", "json_schema": schema});
+                }
+            }
+        }
+        Ok(("/chat/completions".into(), body))
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(Chunks { thinking: Thinking::default(), refused: false })
+        Box::<Chunks>::default()
     }
 
     fn key_path(&self) -> Option<&'static str> {
@@ -136,6 +158,7 @@ impl Provider for Compatible {
         let before = *quirks;
         quirks.no_temperature |= problem.refuses("temperature");
         quirks.no_stream_options |= problem.refuses("stream_options");
+        quirks.no_format |= super::refuses_format(problem);
         let sent = if before.other_max_tokens == (self.limit == "max_tokens") {
             "max_completion_tokens"
         } else {
@@ -147,9 +170,65 @@ impl Provider for Compatible {
     }
 }
 
+impl Compatible {
+    /// The system prompt. OpenRouter passes Anthropic's marks for its prompt cache on; the others cache by themselves.
+    fn system(&self, text: String, model: &str) -> Value {
+        if self.info.name == OPENROUTER.info.name && model.starts_with("anthropic/") {
+            return json!([{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]);
+        }
+        json!(text)
+    }
+
+    /// Writes a turn as messages: results of tools are messages of their own.
+    fn write(&self, turn: &Turn, model: &str, messages: &mut Vec<Value>) {
+        let (mut content, mut calls) = (Vec::new(), Vec::new());
+        for part in turn.spoken() {
+            match part {
+                Part::Text(text) => content.push(json!({"type": "text", "text": text})),
+                Part::Image(image) => {
+                    content.push(json!({"type": "image_url", "image_url": {"url": image.data_url()}}));
+                }
+                Part::Call(call) => {
+                    let function = json!({"name": call.name, "arguments": call.object().to_string()});
+                    calls.push(json!({"id": call.id, "type": "function", "function": function}));
+                }
+                Part::Result(result) => messages
+                    .push(json!({"role": "tool", "tool_call_id": result.id, "content": result.content})),
+            }
+        }
+        if content.is_empty() && calls.is_empty() {
+            return;
+        }
+        // A plain string wherever it will do: some servers know nothing else.
+        let plain = content.iter().all(|part| part["type"] == "text");
+        let text = || content.iter().filter_map(|part| part["text"].as_str()).collect::<String>();
+        let mut message = json!({"role": turn.role.as_str()});
+        message["content"] = match (content.is_empty(), plain) {
+            (true, _) => Value::Null,
+            (_, true) => json!(text()),
+            (_, false) => Value::Array(content),
+        };
+        if !calls.is_empty() {
+            message["tool_calls"] = Value::Array(calls);
+        }
+        if let Some(details) = turn.native_for(self.info.name, model) {
+            message["reasoning_details"] = details.clone();
+        }
+        messages.push(message);
+    }
+}
+
+fn declaration(tool: &Tool) -> Value {
+    let function = json!({"name": tool.name, "description": tool.description, "parameters": tool.schema()});
+    json!({"type": "function", "function": function})
+}
+
+#[derive(Default)]
 struct Chunks {
     thinking: Thinking,
     refused: bool,
+    /// OpenRouter's form of signed thoughts, which goes back as it came.
+    details: Vec<Value>,
 }
 
 impl Decoder for Chunks {
@@ -163,7 +242,7 @@ impl Decoder for Chunks {
             return Err(Fault::Malformed);
         }
         if !chunk["error"].is_null() || frame.event == "error" {
-            return Err(Fault::Problem(Problem::of_value(&chunk)));
+            return Err(Fault::Problem(Box::new(Problem::of_value(&chunk))));
         }
         if let Some(id) = chunk["id"].as_str().filter(|id| !id.is_empty()) {
             received.request_id.get_or_insert_with(|| id.to_owned());
@@ -179,11 +258,51 @@ impl Decoder for Chunks {
     fn end(&mut self, received: &mut Received) {
         self.thinking.finish(received);
     }
+
+    fn native(&mut self) -> Option<Value> {
+        let details = std::mem::take(&mut self.details);
+        (!details.is_empty()).then(|| Value::Array(joined(details)))
+    }
+}
+
+/// Fragments of one thought made whole again.
+fn joined(details: Vec<Value>) -> Vec<Value> {
+    let mut whole: Vec<Value> = Vec::new();
+    for mut detail in details {
+        let same = |last: &&mut Value| {
+            last["type"] == detail["type"]
+                && last["index"] == detail["index"]
+                && detail["type"] == "reasoning.text"
+        };
+        let Some(last) = whole.last_mut().filter(same) else {
+            whole.push(detail);
+            continue;
+        };
+        if let (Some(Value::String(kept)), Some(more)) = (last.get_mut("text"), detail["text"].as_str()) {
+            kept.push_str(more);
+        }
+        if detail["signature"].is_string() {
+            last["signature"] = detail["signature"].take();
+        }
+    }
+    whole
 }
 
 impl Chunks {
     fn choice(&mut self, choice: &Value, received: &mut Received) -> Result<(), Fault> {
         let delta = &choice["delta"];
+        for call in delta["tool_calls"].as_array().into_iter().flatten() {
+            let (function, id) = (&call["function"], call["id"].as_str().unwrap_or(""));
+            let name = function["name"].as_str().unwrap_or("");
+            match &function["arguments"] {
+                // Some servers send an object where the format has a string.
+                whole @ Value::Object(_) => received.calls.whole(id, name, whole),
+                arguments => {
+                    received.calls.delta(call["index"].as_u64(), id, name, arguments.as_str().unwrap_or(""));
+                }
+            }
+        }
+        self.details.extend(delta["reasoning_details"].as_array().into_iter().flatten().cloned());
         for field in ["reasoning_content", "reasoning"] {
             if let Some(text) = delta[field].as_str().filter(|text| !text.is_empty()) {
                 received.reasoning(text);
@@ -216,6 +335,8 @@ impl Chunks {
                 self.thinking.finish(received);
                 received.stop = Some(match word {
                     "stop" | "eos" | "end_turn" if self.refused => StopReason::Filter,
+                    // Some servers end every answer with this word.
+                    "stop" | "eos" | "end_turn" if !received.calls.is_empty() => StopReason::Tool,
                     "stop" | "eos" | "end_turn" => StopReason::End,
                     "length" | "max_tokens" => StopReason::Length,
                     "tool_calls" | "function_call" => StopReason::Tool,
@@ -233,143 +354,16 @@ impl Chunks {
 fn read_usage(usage: &Value, received: &mut Received) {
     let Some(output) = usage["completion_tokens"].as_u64() else { return };
     let prompt = usage["prompt_tokens"].as_u64().unwrap_or(0);
-    let cached = usage["prompt_tokens_details"]["cached_tokens"].as_u64().unwrap_or(0).min(prompt);
-    received.usage.input = prompt - cached;
+    let details = &usage["prompt_tokens_details"];
+    // DeepSeek's servers have a field of their own.
+    let cached = details["cached_tokens"].as_u64().or(usage["prompt_cache_hit_tokens"].as_u64());
+    let cached = cached.unwrap_or(0).min(prompt);
+    let written = details["cache_write_tokens"].as_u64().unwrap_or(0).min(prompt - cached);
+    received.usage.input = prompt - cached - written;
     received.usage.cache_read = cached;
+    received.usage.cache_write = written;
     received.usage.output = output;
     received.final_figures = true;
     // OpenRouter says what it charged.
     received.cost_usd = usage["cost"].as_f64().filter(|cost| cost.is_finite() && *cost >= 0.0);
-}
-
-/// Takes `<think>…</think>` off the front of a text, wherever the chunks are cut.
-#[derive(Debug, Default)]
-pub(crate) struct Thinking {
-    state: ThinkState,
-    /// The beginning of a tag that is not complete yet.
-    held: String,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum ThinkState {
-    #[default]
-    Start,
-    Inside,
-    After,
-    Text,
-}
-
-impl Thinking {
-    pub(crate) fn push(&mut self, text: &str, received: &mut Received) {
-        if self.state == ThinkState::Text {
-            received.text(text);
-            return;
-        }
-        self.held.push_str(text);
-        self.take(received);
-    }
-
-    /// What is held back and turned out to be no tag.
-    pub(crate) fn finish(&mut self, received: &mut Received) {
-        let held = std::mem::take(&mut self.held);
-        match self.state {
-            ThinkState::Inside => received.reasoning(&held),
-            _ => received.text(&held),
-        }
-        self.state = ThinkState::Text;
-    }
-
-    fn take(&mut self, received: &mut Received) {
-        const OPEN: &str = "<think>";
-        const CLOSE: &str = "</think>";
-        loop {
-            match self.state {
-                ThinkState::Start => {
-                    let spoken = self.held.trim_start();
-                    if let Some(rest) = spoken.strip_prefix(OPEN) {
-                        self.held = rest.to_owned();
-                        self.state = ThinkState::Inside;
-                    } else if OPEN.starts_with(spoken) {
-                        return;
-                    } else {
-                        self.state = ThinkState::Text;
-                    }
-                }
-                ThinkState::Inside => {
-                    if let Some(at) = self.held.find(CLOSE) {
-                        received.reasoning(&self.held[..at]);
-                        self.held.drain(..at + CLOSE.len());
-                        self.state = ThinkState::After;
-                    } else {
-                        let tail = held_back(&self.held, CLOSE);
-                        let ready = self.held.len() - tail;
-                        received.reasoning(&self.held[..ready]);
-                        self.held.drain(..ready);
-                        return;
-                    }
-                }
-                ThinkState::After => {
-                    // The blank line between thinking and answer belongs to neither.
-                    let spoken = self.held.trim_start().to_owned();
-                    self.held = spoken;
-                    if self.held.is_empty() {
-                        return;
-                    }
-                    self.state = ThinkState::Text;
-                }
-                ThinkState::Text => {
-                    received.text(&self.held);
-                    self.held.clear();
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// How many bytes at the end of `text` may be the beginning of `tag`.
-fn held_back(text: &str, tag: &str) -> usize {
-    (1..tag.len()).rev().find(|&length| text.ends_with(&tag[..length])).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Chunk;
-
-    fn think(text: &str, size: usize) -> (String, String) {
-        let mut received = Received::default();
-        let mut thinking = Thinking::default();
-        let characters: Vec<char> = text.chars().collect();
-        for piece in characters.chunks(size) {
-            thinking.push(&piece.iter().collect::<String>(), &mut received);
-        }
-        thinking.finish(&mut received);
-        let (mut thought, mut said) = (String::new(), String::new());
-        for chunk in received.ready {
-            match chunk {
-                Chunk::Reasoning(text) => thought.push_str(&text),
-                Chunk::Text(text) => said.push_str(&text),
-                Chunk::Done(_) => unreachable!(),
-            }
-        }
-        (thought, said)
-    }
-
-    #[test]
-    fn thinking_is_taken_off_the_front_only() {
-        for (text, thought, said) in [
-            ("<think>a < b </th</think>\n\nanswer", "a < b </th", "answer"),
-            ("\n<think>x</think>y", "x", "y"),
-            ("plain <think>no</think>", "", "plain <think>no</think>"),
-            ("<thin", "", "<thin"),
-            ("  <div>", "", "  <div>"),
-            ("<think>never closed", "never closed", ""),
-            ("", "", ""),
-        ] {
-            for size in 1..=text.len().max(1) {
-                assert_eq!(think(text, size), (thought.to_owned(), said.to_owned()), "{text:?} {size}");
-            }
-        }
-    }
 }

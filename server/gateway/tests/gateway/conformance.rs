@@ -14,6 +14,7 @@ fn format(info: &ProviderInfo) -> &'static str {
         "anthropic" => "anthropic",
         "openai" | "openrouter" | "nim" | "openai-compatible" => "openai",
         "ollama" => "ollama",
+        "gemini" => "gemini",
         other => panic!("{other} needs a wire format in the simulator"),
     }
 }

@@ -75,6 +75,15 @@ fn check(place: &str, answer: &Answer, expected: &Value) {
             assert!(!done.usage.estimated, "{place}");
         }
     }
+    let calls: Vec<Value> = answer
+        .turn
+        .tool_calls()
+        .map(|call| match &call.arguments {
+            Ok(arguments) => json!({"name": call.name, "arguments": arguments}),
+            Err(bad) => json!({"name": call.name, "malformed": bad.text}),
+        })
+        .collect();
+    assert_eq!(&json!(calls), expected.get("calls").unwrap_or(&json!([])), "{place}");
     match expected["error"].as_str() {
         Some(says) => assert!(done.error.as_ref().unwrap().to_string().contains(says), "{place}: {done:?}"),
         None => assert_eq!(done.error, None, "{place}"),

@@ -4,5 +4,9 @@
 
 mod conformance;
 mod fixtures;
+mod governance;
+mod race;
+mod recording;
 mod resilience;
 mod support;
+mod tools;

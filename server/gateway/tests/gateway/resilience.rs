@@ -257,11 +257,18 @@ async fn a_local_server_is_asked_for_its_model() {
 
 #[tokio::test]
 async fn a_prompt_that_ollama_would_cut_silently_is_not_sent() {
-    let simulator = Simulator::start(Script::always(Reply::text("there")));
-    let error =
-        gateway(config("ollama", &simulator.url)).stream(call(&"x".repeat(200_000))).await.unwrap_err();
-    assert!(matches!(error, GatewayError::ContextTooLong { .. }), "{error}");
+    let script = Script { context: Some(40_000), ..Script::always(Reply::text("there")) };
+    let simulator = Simulator::start(script);
+    let gateway = gateway(config("ollama", &simulator.url));
+    let error = gateway.stream(call(&"x".repeat(200_000))).await.unwrap_err();
+    assert!(
+        matches!(error, GatewayError::ContextTooLong { limit: Some(40_000), tokens: Some(66_000..), .. }),
+        "{error}"
+    );
     assert!(simulator.requests().is_empty());
+    let answer = read(gateway.stream(call(&"x".repeat(60_000))).await.unwrap()).await;
+    assert_eq!(answer.text, "there");
+    assert_eq!(simulator.requests()[0].json()["options"]["num_ctx"], 32_768);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use assist_base::{Clock, RunId, Secret, SystemClock, Timestamp};
 use assist_gateway::{
     Books, BudgetRefused, Call, Chunk, ChunkStream, Completion, Estimate, Gateway, GatewayConfig, Message,
-    NoBooks, ProviderConfig, Request, Reservation, Settlement, Tier, provider_info,
+    NoBooks, ProviderConfig, Request, Reservation, Settlement, Tier, Turn, provider_info,
 };
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -50,6 +50,7 @@ pub struct Answer {
     pub text: String,
     pub reasoning: String,
     pub done: Completion,
+    pub turn: Turn,
 }
 
 pub async fn read(mut stream: ChunkStream) -> Answer {
@@ -65,7 +66,9 @@ pub async fn read(mut stream: ChunkStream) -> Answer {
         }
     };
     assert_eq!(stream.next().await, None, "Done is the last chunk");
-    Answer { text, reasoning, done }
+    let turn = stream.turn().expect("with Done the answer is a turn").clone();
+    assert_eq!(turn.text(), text);
+    Answer { text, reasoning, done, turn }
 }
 
 /// A clock on which waits for a retry pass at once and are noted; longer waits, which are time limits, never pass.

@@ -396,10 +396,8 @@ fn powerless(desk: &Desk, args: &[&str]) -> Option<Command> {
 fn a_workspace_that_cannot_be_written_is_answered_and_not_changed() {
     use std::os::unix::fs::PermissionsExt as _;
     let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], hero());
-    let ran = match powerless(&desk, &ASK) {
-        Some(mut command) => Some(Running::start(command.stdin(std::process::Stdio::null()), None).end()),
-        None => None,
-    };
+    let ran = powerless(&desk, &ASK)
+        .map(|mut command| Running::start(command.stdin(std::process::Stdio::null()), None).end());
     for path in [desk.folder.root().to_owned(), desk.folder.path("src")] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("modes can be set");
     }

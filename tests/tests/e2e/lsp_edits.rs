@@ -19,37 +19,38 @@ fn selected() -> &'static str {
 #[tokio::test]
 async fn however_an_answer_is_cut_the_document_goes_from_whole_to_whole() {
     let text = answer("Hero", FILE, NEW_HERO);
-    let places = [
-        Place::After("<button type".into()),
-        Place::Before("/// COMPONENT_END".into()),
-        Place::Before(SENTINEL.into()),
+    let code = Place::After("<button type".into());
+    let mark = Place::Before("/// COMPONENT_END".into());
+    let sentinel = Place::Before(SENTINEL.into());
+    // Everything else about cuts is held by the tests of the command line, which goes the same way.
+    let cuts = [
+        (Wire::Anthropic, &code, Ending::LengthStop),
+        (Wire::Anthropic, &code, Ending::CleanEnd),
+        (Wire::Anthropic, &code, Ending::UnfinishedBody),
+        (Wire::Anthropic, &code, Ending::Reset),
+        (Wire::Anthropic, &code, Ending::FalseStop),
+        (Wire::Anthropic, &mark, Ending::CleanEnd),
+        (Wire::Anthropic, &sentinel, Ending::FalseStop),
+        (Wire::OpenAi, &code, Ending::LengthStop),
+        (Wire::OpenAi, &mark, Ending::FalseStop),
+        (Wire::OpenAi, &sentinel, Ending::CleanEnd),
     ];
-    for wire in Wire::BOTH {
-        for place in &places {
-            for ending in [
-                Ending::LengthStop,
-                Ending::CleanEnd,
-                Ending::UnfinishedBody,
-                Ending::Reset,
-                Ending::FalseStop,
-            ] {
-                let script = Script::first_then(
-                    Reply::text(text.as_str()).cut(place.clone(), ending),
-                    Reply::continuing(text.as_str(), Manner::Exact),
-                );
-                let desk = Desk::new(wire, &[(FILE, HERO)], script);
-                let session = desk.plain_sailing().await;
-                session.ignore(&["workspace/applyEdit"]);
-                let uri = session.open_file(&desk, FILE);
-                let run = session.ask(session.about(&uri, selected(), "Go")).await;
-                let end = session.ends(&run).await;
-                assert_eq!(end["state"], "done", "{wire:?} {place:?} {ending:?}: {end}");
-                assert_eq!(session.text(&uri), with_new_hero());
-                assert_eq!(session.document(&uri).history, [HERO], "one step, from whole to whole");
-                assert_eq!(desk.sim.requests().len(), 2);
-                assert_eq!(session.leave().await, 0);
-            }
-        }
+    for (wire, place, ending) in cuts {
+        let script = Script::first_then(
+            Reply::text(text.as_str()).cut(place.clone(), ending),
+            Reply::continuing(text.as_str(), Manner::Exact),
+        );
+        let desk = Desk::new(wire, &[(FILE, HERO)], script);
+        let session = desk.plain_sailing().await;
+        session.ignore(&["workspace/applyEdit"]);
+        let uri = session.open_file(&desk, FILE);
+        let run = session.ask(session.about(&uri, selected(), "Go")).await;
+        let end = session.ends(&run).await;
+        assert_eq!(end["state"], "done", "{wire:?} {place:?} {ending:?}: {end}");
+        assert_eq!(session.text(&uri), with_new_hero());
+        assert_eq!(session.document(&uri).history, [HERO], "one step, from whole to whole");
+        assert_eq!(desk.sim.requests().len(), 2);
+        assert_eq!(session.leave().await, 0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 import path from "node:path";
 
-export const PATIENCE = 30_000;
+export const PATIENCE = 60_000;
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -2,7 +2,8 @@
 -- repository, after `cargo build -p assist -p assist-simulator`:
 --   nvim -l tests/nvim/capture.lua FOLDER
 -- ASSIST_TEST_BIN and ASSIST_SIMULATOR name the programs if they are not in target/debug, ASSIST_TEST_NVIM the Neovim to show. The folder
--- gets NAME.ansi (what the terminal showed) and NAME.svg (the same drawn by svg.lua) for each scene.
+-- gets NAME.ansi (what the terminal showed) and NAME.svg (the same drawn by svg.lua) for each scene, and where Chromium is installed NAME.png.
+-- editors/nvim/images/ask.png is the scene `working`.
 
 package.path = vim.fs.dirname(debug.getinfo(1, 'S').source:sub(2)) .. '/?.lua;' .. package.path
 local driver = require('driver')
@@ -74,6 +75,27 @@ tmux('new-session', '-d', '-x', COLUMNS, '-y', ROWS, screen)
 local nvim = driver.connect(socket)
 nvim:wait('#vim.api.nvim_list_uis() == 1')
 
+local browser = vim.iter({ 'chromium', 'chromium-browser', 'google-chrome' }):find(function(name)
+  return vim.fn.executable(name) == 1
+end)
+
+--- Has Chromium draw an SVG file as PNG.
+local function raster(name)
+  local svg = ('%s/%s.svg'):format(vim.fn.fnamemodify(out, ':p'), name)
+  local width, height = driver.read(svg):match('viewBox="0 0 ([%d.]+) ([%d.]+)"')
+  local arguments = { browser, '--headless', '--no-sandbox', '--disable-gpu', '--hide-scrollbars' }
+  vim.list_extend(arguments, {
+    '--default-background-color=00000000',
+    '--force-device-scale-factor=1.5',
+    ('--window-size=%d,%d'):format(math.ceil(tonumber(width)), math.ceil(tonumber(height))),
+    ('--user-data-dir=%s/chromium'):format(home),
+    ('--screenshot=%s'):format((svg:gsub('svg$', 'png'))),
+    'file://' .. svg,
+  })
+  local done = vim.system(arguments, { text = true }):wait(60000)
+  assert(done.code == 0, done.stderr)
+end
+
 --- Takes a picture once the terminal shows `text` and has come to rest.
 local function picture(name, text)
   local before, now
@@ -94,6 +116,9 @@ local function picture(name, text)
   file = assert(io.open(('%s/%s.svg'):format(out, name), 'w'))
   file:write(drawn.stdout)
   file:close()
+  if browser then
+    raster(name)
+  end
   print(('%s/%s.svg'):format(out, name))
 end
 

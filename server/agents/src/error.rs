@@ -110,7 +110,8 @@ impl From<HostError> for EngineError {
 impl From<GatewayError> for EngineError {
     fn from(error: GatewayError) -> Self {
         match error {
-            GatewayError::NoProvider => {
+            // A chosen provider without a key is the same to the user: a key is wanted.
+            GatewayError::NoProvider | GatewayError::NotConfigured { .. } => {
                 let message = error.to_string();
                 let fix = message.split_once(": ").map_or_else(|| message.clone(), |(_, fix)| fix.to_owned());
                 EngineError::NoProvider { message, fix }

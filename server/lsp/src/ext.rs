@@ -20,6 +20,7 @@ pub const SESSIONS: &str = "assist/sessions";
 pub const EVENTS: &str = "assist/events";
 
 /// The requests.
+#[cfg(test)]
 pub const REQUESTS: [&str; 3] = [STATUS, SESSIONS, EVENTS];
 
 /// How many runs are listed when the client does not say.

@@ -23,7 +23,7 @@ mod transport;
 mod uri;
 mod workspaces;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assist_agents::Wiring;
@@ -64,8 +64,7 @@ where
     let outbox = link.outbox.clone();
     let writing = tokio::spawn(outbox.clone().write(writer));
     let ended = transport.run(reader, socket).await;
-    link.gone.cancel();
-    workspaces.shutdown().await;
+    let_go(&link, &workspaces).await;
     outbox.finish();
     let abort = writing.abort_handle();
     if tokio::time::timeout(LAST_WORDS, writing).await.is_err() {
@@ -75,6 +74,11 @@ where
         Ended::Orderly => 0,
         Ended::Abrupt => 1,
     }
+}
+
+/// Pauses the runs at work, then gives up what still waits for the client: in this order, so that a run knows why.
+async fn let_go(link: &Link, workspaces: &Workspaces) {
+    futures::join!(workspaces.shutdown(), async { link.gone.cancel() });
 }
 
 /// A connection's parts.
@@ -94,7 +98,7 @@ fn assemble(boot: Boot) -> Parts {
         let link = Arc::new(Link::new(Arc::clone(&documents), outbox.clone(), clock, client));
         let workspaces = Arc::new(Workspaces::new(Arc::clone(&link), boot.wiring, boot.clock));
         made = Some((Arc::clone(&link), Arc::clone(&workspaces)));
-        Server { link, workspaces, version: boot.version }
+        Server { link, workspaces, version: boot.version, problems: Mutex::default() }
     })
     .custom_method("window/workDoneProgress/cancel", Server::cancel_progress)
     .custom_method(ext::STATUS, Server::status)

@@ -1,6 +1,6 @@
 //! The protocol's methods: thin, each handing to the module that does it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use assist_agents::Severity;
 use serde_json::Value;
@@ -27,15 +27,15 @@ pub struct Server {
     pub workspaces: Arc<Workspaces>,
     /// The program's version.
     pub version: String,
+    /// What was wrong with the settings of the handshake, to be said when the client listens.
+    pub problems: Mutex<Vec<String>>,
 }
 
 impl Server {
-    /// Takes over the editor's settings, and says which of them make no sense.
-    fn configure(&self, settings: Option<&Value>) {
-        let options = options::read(settings);
-        for problem in &options.problems {
-            self.link.say(Severity::Warning, problem);
-        }
+    /// Takes over the editor's settings. Returns what is wrong with them.
+    fn configure(&self, settings: Option<&Value>) -> Vec<String> {
+        let mut options = options::read(settings);
+        let problems = std::mem::take(&mut options.problems);
         let let_go = self.workspaces.set_options(options);
         if !let_go.is_empty() {
             tokio::spawn(async move {
@@ -44,10 +44,17 @@ impl Server {
                 }
             });
         }
+        problems
+    }
+
+    fn warn(&self, problems: Vec<String>) {
+        for problem in problems {
+            self.link.say(Severity::Warning, &problem);
+        }
     }
 
     /// `assist/status`
-    pub async fn status(&self) -> Result<Value> {
+    pub async fn status(&self, _: Value) -> Result<Value> {
         ext::status(&self.workspaces, &self.version).await
     }
 
@@ -85,27 +92,31 @@ impl LanguageServer for Server {
             "connected"
         );
         self.workspaces.set_folders(|folders| folders.clone_from(&handshake.folders));
+        let problems = self.configure(handshake.options.as_ref());
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
         let answer = handshake.answer(&self.version);
         self.link.shake_hands(handshake);
         Ok(answer)
     }
 
     async fn initialized(&self, _: InitializedParams) {
-        self.configure(self.link.handshake().options.clone().as_ref());
+        let problems = std::mem::take(&mut *self.problems.lock().unwrap_or_else(PoisonError::into_inner));
+        self.warn(problems);
         // Recovers what a crash left, and says so, before anyone asks for anything.
         let workspaces = Arc::clone(&self.workspaces);
         tokio::spawn(async move { workspaces.open_folders().await });
     }
 
     async fn shutdown(&self) -> Result<()> {
-        self.workspaces.shutdown().await;
+        crate::let_go(&self.link, &self.workspaces).await;
         Ok(())
     }
 
     async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
         // Clients without settings of ours send null, or everybody else's.
         if let Some(settings) = params.settings.get("assist") {
-            self.configure(Some(settings));
+            let problems = self.configure(Some(settings));
+            self.warn(problems);
         }
     }
 

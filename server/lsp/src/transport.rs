@@ -184,6 +184,10 @@ impl<S: LanguageServer> Transport<S> {
             _ => {}
         }
         let Ok(mut params) = value(params) else { return fail(Error::parse_error()) };
+        // Ours all take an object, and a client may leave an empty one out.
+        if params.is_none() && method.starts_with("assist/") {
+            params = Some(Value::Object(serde_json::Map::new()));
+        }
         self.forget_panicked();
         let captured = params.as_mut().map(|params| self.capture(params)).unwrap_or_default();
         let mut request = Request::build(method.clone().into_owned()).id(id.clone());

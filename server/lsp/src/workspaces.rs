@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use crate::documents::Documents;
 use crate::host::EditorHost;
 use crate::link::Link;
-use crate::options::EditorOptions;
+use crate::options::{self, EditorOptions};
 use crate::uri::{self, Place};
 
 /// How many of a workspace's newest runs are looked through for one that fits.
@@ -50,7 +50,8 @@ struct State {
 impl Workspaces {
     /// None open yet.
     pub fn new(link: Arc<Link>, wiring: Arc<dyn Wiring>, clock: Arc<dyn Clock>) -> Self {
-        Self { link, wiring, clock, state: Mutex::default() }
+        let state = State { options: options::read(None), ..State::default() };
+        Self { link, wiring, clock, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

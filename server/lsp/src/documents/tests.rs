@@ -86,7 +86,7 @@ fn a_span_moves_with_edits_around_it() {
         change(at(2, 0), at(2, 0), "more\n"),
         change(at(3, 0), at(3, 9), "x"),
     ] {
-        let (followed, found) = followed("one\n[two\n]three\nfour", &[edit.clone()]);
+        let (followed, found) = followed("one\n[two\n]three\nfour", std::slice::from_ref(&edit));
         assert!(matches!(followed, Followed::Moved(_)), "{edit:?}");
         assert_eq!(found, "two\n", "{edit:?}");
     }

@@ -249,6 +249,116 @@ fn answers_that_are_no_streams_are_one_document() {
     assert_eq!(chat["done_reason"], "length");
 }
 
+fn gemini(sim: &Simulator, contents: Value, method: &str) -> Answer {
+    let body = json!({"contents": contents, "systemInstruction": {"parts": [{"text": "Be brief."}]}});
+    let head = format!("POST /v1beta/models/gem-1:{method} HTTP/1.1\r\nx-goog-api-key: sk-test");
+    receive(send(sim, &head, &body.to_string()))
+}
+
+#[test]
+fn gemini_stream_is_what_the_documentation_shows() {
+    let reply =
+        Reply::text("Hi you").delta_chars(3).reasoning("hm").tool("now", "").tool("read", "{\"p\":1}");
+    let sim = Simulator::start(Script::always(reply));
+    let user = json!({"role": "user", "parts": [{"text": "hello"}]});
+    let answer = gemini(&sim, json!([user]), "streamGenerateContent?alt=sse");
+    let events: Vec<Value> = answer
+        .body()
+        .split("\r\n\r\n")
+        .filter_map(|event| serde_json::from_str(event.strip_prefix("data: ")?).ok())
+        .collect();
+    let parts: Vec<&Value> = events.iter().map(|event| &event["candidates"][0]["content"]["parts"]).collect();
+    assert_eq!(parts[0][0], json!({"text": "hm", "thought": true}));
+    assert_eq!((&parts[1][0]["text"], &parts[2][0]["text"]), (&json!("Hi "), &json!("you")));
+    assert_eq!(parts[3][0]["functionCall"], json!({"name": "now"}));
+    assert_eq!(parts[3][1], json!({"functionCall": {"name": "read", "args": {"p": 1}}}));
+    assert!(parts[3][0]["thoughtSignature"].is_string(), "the first of parallel calls is signed");
+    assert_eq!(events[4]["candidates"][0]["finishReason"], "STOP");
+    assert!(events[4]["usageMetadata"]["candidatesTokenCount"].as_u64() > Some(0));
+    assert_eq!(events.len(), 5);
+    let asked = sim.requests()[0].asked.clone().unwrap();
+    assert_eq!(
+        (asked.model.as_str(), asked.system.as_str(), asked.last_user()),
+        ("gem-1", "Be brief.", "hello")
+    );
+
+    // What was signed must come back signed.
+    let unsigned = json!({"role": "model", "parts": [{"functionCall": {"name": "now"}}]});
+    let result = json!({"role": "user", "parts": [{"functionResponse": {"name": "now", "response": {"output": "noon"}}}]});
+    let answer = gemini(&sim, json!([user, unsigned, result]), "streamGenerateContent?alt=sse");
+    assert_eq!(answer.status, 400);
+    assert!(answer.body().contains("missing a thought_signature"), "{}", answer.body());
+    let signed = json!({"role": "model", "parts": parts[3]});
+    let whole = gemini(&sim, json!([user, signed, result]), "generateContent");
+    assert_eq!(whole.json()["candidates"][0]["content"]["parts"][1]["text"], "Hi you");
+    assert_eq!(sim.requests().pop().unwrap().last_user(), r#"{"output":"noon"}"#);
+}
+
+#[test]
+fn tools_are_called_in_each_format_and_must_be_answered() {
+    let sim =
+        Simulator::start(Script::always(Reply::text("I").tool("read", r#"{"path":"a"}"#).tool("now", "")));
+    let answer = anthropic(&sim, hello(), true);
+    let body = answer.body();
+    assert!(
+        body.contains(
+            r#""content_block":{"type":"tool_use","id":"toolu_sim000100","name":"read","input":{}}"#
+        )
+    );
+    let fragments: String = body
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok())
+        .filter_map(|event| event["delta"]["partial_json"].as_str().map(str::to_owned))
+        .collect();
+    assert_eq!(fragments, r#"{"path":"a"}"#);
+    assert!(body.contains(r#""stop_reason":"tool_use""#));
+    let answer = openai(&sim, hello(), true);
+    assert!(answer.body().contains(r#""tool_calls":[{"index":1,"id":"call_sim000201","type":"function","function":{"name":"now","arguments":""}}]"#));
+    assert!(answer.body().contains(r#""finish_reason":"tool_calls""#));
+
+    let called = json!({"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "read", "input": {}}]});
+    let talk = json!({"role": "user", "content": "and?"});
+    let result = json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "text of a"}]});
+    let first = hello()[0].clone();
+    assert_eq!(anthropic(&sim, json!([first, called, talk]), true).status, 400);
+    assert_eq!(anthropic(&sim, json!([first, called, result]), true).status, 200);
+    assert_eq!(sim.requests().pop().unwrap().last_user(), "text of a");
+    let called = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "read", "arguments": "{}"}}]});
+    let result = json!({"role": "tool", "tool_call_id": "c1", "content": "text of a"});
+    assert_eq!(openai(&sim, json!([first, called, talk]), true).status, 400);
+    assert_eq!(openai(&sim, json!([first, called, result]), true).status, 200);
+    assert_eq!(sim.requests().pop().unwrap().last_user(), "text of a");
+
+    let cut = Reply { cut_tools: Some(2), ..Reply::text("I").tool("read", r#"{"path":"a"}"#) };
+    let sim = Simulator::start(Script::always(cut));
+    let answer = openai(&sim, hello(), true);
+    assert_eq!(answer.ended, Ended::Cleanly);
+    assert!(answer.body().contains("read") && !answer.body().contains("[DONE]"));
+}
+
+#[test]
+fn a_compressed_stream_can_be_read_as_it_comes() {
+    let sim = Simulator::start(Script::always(Reply {
+        gzip: true,
+        ..Reply::text("größe größe").chunk_bytes(3)
+    }));
+    let answer = openai(&sim, hello(), true);
+    assert!(answer.head.contains("content-encoding: gzip"));
+    let mut plain = String::new();
+    flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_string(&mut plain).unwrap();
+    assert!(plain.ends_with("data: [DONE]\n\n"), "{plain}");
+}
+
+#[test]
+fn ollama_tells_a_models_context() {
+    let sim =
+        Simulator::start(Script { context: Some(4096), models: vec!["a".to_owned()], ..Script::default() });
+    let show =
+        |model: &str| receive(send(&sim, "POST /api/show HTTP/1.1", &json!({"model": model}).to_string()));
+    assert_eq!(show("a").json()["model_info"]["llama.context_length"], 4096);
+    assert_eq!(show("b").status, 404);
+}
+
 #[test]
 fn ollama_streams_one_object_a_line() {
     let sim = Simulator::start(Script::always(Reply::text("Hi you").delta_chars(3)));

@@ -56,6 +56,26 @@ async fn every_write_of_one_byte_is_survived() {
 }
 
 #[tokio::test]
+async fn a_compressed_stream_is_the_same_also_when_it_breaks() {
+    for info in registry() {
+        for size in [1, 5, 1 << 20] {
+            let reply = Reply { gzip: true, ..Reply::text(TEXT).chunk_bytes(size) };
+            let answer = ask(info, reply.clone()).await;
+            assert_eq!(
+                (answer.text.as_str(), answer.done.stop),
+                (TEXT, StopReason::End),
+                "{} {size}",
+                info.name
+            );
+            let broken = reply.cut(Place::Char(21), Ending::UnfinishedBody);
+            let answer = ask(info, broken).await;
+            assert_eq!(answer.text, TEXT.chars().take(21).collect::<String>(), "{} {size}", info.name);
+            assert_eq!(answer.done.stop, StopReason::Cut, "{} {size}", info.name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_broken_stream_keeps_its_text_and_is_cut() {
     for info in registry() {
         for ending in [Ending::CleanEnd, Ending::UnfinishedBody] {

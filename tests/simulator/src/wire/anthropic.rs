@@ -78,7 +78,8 @@ impl Wire for Anthropic {
             return Err(invalid(&message));
         }
         let wordless = |(turn, message): (&crate::asked::Turn, &serde_json::Value)| {
-            let others = message["content"].as_array().into_iter().flatten().any(|block| block["type"] != "text");
+            let others =
+                message["content"].as_array().into_iter().flatten().any(|block| block["type"] != "text");
             turn.text.is_empty() && !others
         };
         if messages.iter().zip(list).any(wordless) {

@@ -30,8 +30,10 @@ fn error(code: u16, status: &str, message: &str, details: &str) -> Refusal {
 fn usage_json(usage: Usage, thoughts: bool) -> String {
     let prompt = usage.input + usage.cache_read + usage.cache_write;
     // Thinking is counted apart from the answer.
-    let (said, thought) = if thoughts && usage.output > 1 { (usage.output - 1, 1) } else { (usage.output, 0) };
-    let thought_json = if thought > 0 { format!(r#","thoughtsTokenCount":{thought}"#) } else { String::new() };
+    let (said, thought) =
+        if thoughts && usage.output > 1 { (usage.output - 1, 1) } else { (usage.output, 0) };
+    let thought_json =
+        if thought > 0 { format!(r#","thoughtsTokenCount":{thought}"#) } else { String::new() };
     let cached = if usage.cache_read > 0 {
         format!(r#","cachedContentTokenCount":{}"#, usage.cache_read)
     } else {
@@ -60,7 +62,8 @@ fn event(data: &str) -> String {
 
 fn call_part(tool: &ToolUse, first: bool) -> String {
     let signature = if first { format!(r#","thoughtSignature":"{SIGNATURE}""#) } else { String::new() };
-    let args = if tool.arguments.is_empty() { String::new() } else { format!(r#","args":{}"#, tool.arguments) };
+    let args =
+        if tool.arguments.is_empty() { String::new() } else { format!(r#","args":{}"#, tool.arguments) };
     format!(r#"{{"functionCall":{{"name":{}{args}}}{signature}}}"#, quote(&tool.name, false))
 }
 
@@ -202,17 +205,16 @@ impl Wire for Gemini {
         match failure {
             Failure::RateLimited(seconds) => {
                 let retry = seconds.map_or(String::new(), |seconds| {
-                    format!(r#"{{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"{seconds}s"}}"#)
+                    format!(
+                        r#"{{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"{seconds}s"}}"#
+                    )
                 });
                 let message = "Resource has been exhausted (e.g. check quota).";
                 error(429, "RESOURCE_EXHAUSTED", message, &retry)
             }
-            Failure::Overloaded => error(
-                503,
-                "UNAVAILABLE",
-                "The model is overloaded. Please try again later.",
-                "",
-            ),
+            Failure::Overloaded => {
+                error(503, "UNAVAILABLE", "The model is overloaded. Please try again later.", "")
+            }
             Failure::Unauthorized => error(
                 400,
                 "INVALID_ARGUMENT",

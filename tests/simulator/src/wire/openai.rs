@@ -54,8 +54,7 @@ fn tools_unanswered(messages: &serde_json::Value) -> Option<String> {
         let calls = message["tool_calls"].as_array().map_or(&[][..], Vec::as_slice);
         let mut called: Vec<&str> = calls.iter().filter_map(|call| call["id"].as_str()).collect();
         let after = messages[at + 1..].iter().take_while(|message| message["role"] == "tool");
-        let mut answered: Vec<&str> =
-            after.filter_map(|message| message["tool_call_id"].as_str()).collect();
+        let mut answered: Vec<&str> = after.filter_map(|message| message["tool_call_id"].as_str()).collect();
         if message["role"] == "tool" {
             continue;
         }

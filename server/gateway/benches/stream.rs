@@ -1,0 +1,280 @@
+//! What the gateway adds to a stream, with raw reqwest on the same stream beside it in the same run, since machines differ.
+//!
+//! `cargo bench -p assist-gateway --bench stream [-- PART]`, PART being `latency`, `cpu`, `many` or `memory`.
+//!
+//! - `latency`: a server stamps each delta with the moment of sending; the stamp's age on arrival, raw and through the
+//!   gateway, in microseconds. Goal: at most 50 more at the 99th percentile.
+//! - `cpu`: the client thread's CPU time for 1,000 deltas of the simulator (Linux only). Goal: at most twice raw.
+//! - `many`: 100 streams at once, a delta every 10 ms each; how long it takes against raw. Goal: no longer.
+//! - `memory`: resident memory for 100 streams held in the middle, raw and through the gateway (Linux only). Goal: at most
+//!   200 KB each.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program that measures and says what it measured"
+)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assist_base::{RunId, Secret, SystemClock};
+use assist_gateway::{Call, Chunk, Gateway, GatewayConfig, Message, NoBooks, ProviderConfig, Request, Tier};
+use assist_simulator::{Place, Reply, Script, Simulator};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const STREAMS: usize = 100;
+
+fn main() {
+    let part = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if wanted("latency") {
+        runtime.block_on(latency());
+    }
+    if wanted("cpu") {
+        runtime.block_on(cpu());
+    }
+    if wanted("many") {
+        runtime.block_on(many());
+    }
+    if wanted("memory") {
+        runtime.block_on(memory());
+    }
+}
+
+fn gateway(url: &str) -> Gateway {
+    let settings = ProviderConfig {
+        base_url: Some(url.to_owned()),
+        key: Some(Secret::new("sk-bench")),
+        model: Some("sim-model".to_owned()),
+        ..ProviderConfig::default()
+    };
+    let mut config = GatewayConfig { provider: Some("openai".to_owned()), ..GatewayConfig::default() };
+    config.providers.insert("openai".to_owned(), settings);
+    Gateway::new(config, Arc::new(NoBooks), SystemClock::shared()).unwrap()
+}
+
+fn call() -> Call {
+    let request =
+        Request { messages: vec![Message::user("x")], max_output_tokens: 1_000, ..Request::default() };
+    Call { run: RunId::new(), agent: "bench".to_owned(), tier: Tier::B, model: None, request }
+}
+
+/// The same question, asked with nothing but reqwest.
+async fn raw(client: &reqwest::Client, url: &str) -> reqwest::Response {
+    let body = r#"{"model":"sim-model","stream":true,"stream_options":{"include_usage":true},"messages":[{"role":"user","content":"x"}]}"#;
+    let request = client.post(format!("{url}/v1/chat/completions")).bearer_auth("sk-bench");
+    request.header("content-type", "application/json").body(body).send().await.unwrap()
+}
+
+fn client() -> reqwest::Client {
+    // The provider may be there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().tls_certs_only([]).tcp_nodelay(true).build().unwrap()
+}
+
+async fn read_raw(mut response: reqwest::Response) -> usize {
+    let mut bytes = 0;
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        bytes += chunk.len();
+    }
+    bytes
+}
+
+async fn read_gateway(gateway: &Gateway) -> usize {
+    let mut stream = gateway.stream(call()).await.unwrap();
+    let mut bytes = 0;
+    while let Some(chunk) = stream.next().await {
+        match chunk {
+            Chunk::Text(text) => bytes += text.len(),
+            Chunk::Done(done) => assert!(done.stop.is_complete(), "{done:?}"),
+            Chunk::Reasoning(_) => {}
+        }
+    }
+    bytes
+}
+
+/// A server of its own thread that sends a stamped delta every millisecond.
+fn stamping(start: Instant, deltas: usize) -> String {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+            while let Ok((mut socket, _)) = listener.accept().await {
+                socket.set_nodelay(true).unwrap();
+                let mut request = [0; 4096];
+                let _ = socket.read(&mut request).await.unwrap();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+                socket.write_all(head.as_bytes()).await.unwrap();
+                for _ in 0..deltas {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    let delta = format!(r#"{{"content":"{} "}}"#, start.elapsed().as_nanos());
+                    write_event(&mut socket, &delta, "null").await;
+                }
+                write_event(&mut socket, "{}", "\"stop\"").await;
+                socket.write_all(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n").await.unwrap();
+            }
+        });
+    });
+    told.recv().unwrap()
+}
+
+async fn write_event(socket: &mut tokio::net::TcpStream, delta: &str, finish: &str) {
+    let event = format!(
+        "data: {{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"sim-model\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+    );
+    socket.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).await.unwrap();
+}
+
+async fn latency() {
+    const DELTAS: usize = 3_000;
+    let start = Instant::now();
+    let url = stamping(start, DELTAS);
+    let age = |stamp: &str| start.elapsed().as_nanos() - stamp.trim().parse::<u128>().unwrap();
+    let client = client();
+    let gateway = gateway(&url);
+    let (mut raw_ages, mut ages) = (Vec::new(), Vec::new());
+    // In turns, so that what else the machine does falls on both.
+    for _ in 0..3 {
+        let mut response = raw(&client, &url).await;
+        while let Some(chunk) = response.chunk().await.unwrap() {
+            let text = std::str::from_utf8(&chunk).unwrap();
+            for part in text.split("\"content\":\"").skip(1) {
+                raw_ages.push(age(part.split('"').next().unwrap()));
+            }
+        }
+        let mut stream = gateway.stream(call()).await.unwrap();
+        while let Some(chunk) = stream.next().await {
+            if let Chunk::Text(text) = chunk {
+                ages.push(age(&text));
+            }
+        }
+    }
+    raw_ages.sort_unstable();
+    ages.sort_unstable();
+    #[expect(clippy::cast_precision_loss, reason = "for reading")]
+    let at = |ages: &[u128], percent: usize| ages[(ages.len() - 1) * percent / 100] as f64 / 1_000.0;
+    for percent in [50, 90, 99] {
+        let (raw, ours) = (at(&raw_ages, percent), at(&ages, percent));
+        println!("latency p{percent}: raw {raw:.1} us, gateway {ours:.1} us, added {:.1} us", ours - raw);
+    }
+}
+
+/// The CPU time of this thread so far.
+fn thread_cpu() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(stat.split(' ').next()?.parse().ok()?))
+}
+
+async fn cpu() {
+    const DELTAS: usize = 10_000;
+    let Some(_) = thread_cpu() else {
+        println!("cpu: not measured, this system does not tell a thread's CPU time");
+        return;
+    };
+    let simulator = Simulator::start(Script::always(Reply::text("word ".repeat(DELTAS / 2))));
+    let client = client();
+    let gateway = gateway(&simulator.url);
+    let (mut raw_time, mut time) = (Duration::ZERO, Duration::ZERO);
+    const ROUNDS: u32 = 5;
+    for round in 0..=ROUNDS {
+        let before = thread_cpu().unwrap_or_default();
+        assert!(read_raw(raw(&client, &simulator.url).await).await > 0);
+        let between = thread_cpu().unwrap_or_default();
+        assert!(read_gateway(&gateway).await > 0);
+        let after = thread_cpu().unwrap_or_default();
+        // The first round warms up.
+        if round > 0 {
+            raw_time += between - before;
+            time += after - between;
+        }
+    }
+    let per_thousand = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(ROUNDS) / 10.0;
+    println!(
+        "cpu per 1,000 deltas: raw {:.0} us, gateway {:.0} us, ratio {:.2}",
+        per_thousand(raw_time),
+        per_thousand(time),
+        time.as_secs_f64() / raw_time.as_secs_f64()
+    );
+}
+
+async fn many() {
+    const DELTAS: usize = 300;
+    let reply = Reply { delay_ms: Some(10), ..Reply::text("word ".repeat(DELTAS / 2)) };
+    let simulator = Simulator::start(Script::always(reply));
+    let client = client();
+    let gateway = gateway(&simulator.url);
+    let begin = Instant::now();
+    futures::future::join_all(
+        (0..STREAMS).map(|_| async { read_raw(raw(&client, &simulator.url).await).await }),
+    )
+    .await;
+    let raw_time = begin.elapsed();
+    let begin = Instant::now();
+    futures::future::join_all((0..STREAMS).map(|_| read_gateway(&gateway))).await;
+    let time = begin.elapsed();
+    println!(
+        "many: {STREAMS} streams of {DELTAS} deltas, one each 10 ms: raw {:.2} s, gateway {:.2} s, ratio {:.3}",
+        raw_time.as_secs_f64(),
+        time.as_secs_f64(),
+        time.as_secs_f64() / raw_time.as_secs_f64()
+    );
+}
+
+/// Resident memory in KB.
+fn resident() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+async fn memory() {
+    let text = "word ".repeat(2_000);
+    let held = || Simulator::start(Script::always(Reply::text(text.clone()).stall(Place::FromEnd(10))));
+    let Some(_) = resident() else {
+        println!("memory: not measured, this system does not tell resident memory");
+        return;
+    };
+    let simulator = held();
+    let client = client();
+    let before = resident().unwrap_or_default();
+    let mut responses = Vec::new();
+    for _ in 0..STREAMS {
+        let mut response = raw(&client, &simulator.url).await;
+        let _ = response.chunk().await.unwrap();
+        responses.push(response);
+    }
+    simulator.stalled(STREAMS).await;
+    let raw_kb = resident().unwrap_or_default() - before;
+    drop(responses);
+    drop(simulator);
+
+    let simulator = held();
+    let gateway = gateway(&simulator.url);
+    let before = resident().unwrap_or_default();
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        let mut stream = gateway.stream(call()).await.unwrap();
+        let mut received = 0;
+        while received < text.len() - 100 {
+            if let Some(Chunk::Text(piece)) = stream.next().await {
+                received += piece.len();
+            }
+        }
+        streams.push(stream);
+    }
+    simulator.stalled(STREAMS).await;
+    let kb = resident().unwrap_or_default() - before;
+    #[expect(clippy::cast_precision_loss, reason = "for reading")]
+    let each = |kb: i64| kb as f64 / STREAMS as f64;
+    println!(
+        "memory: {STREAMS} held streams of 10 KB, the simulator's side included: raw {:.0} KB each, gateway {:.0} KB each",
+        each(raw_kb),
+        each(kb)
+    );
+    drop(streams);
+}

@@ -60,8 +60,10 @@ impl Handshake {
                 .as_ref()
                 .map_or_else(|| "unknown".to_owned(), |info| info.name.clone()),
             rich: rich == Some(PROTOCOL),
+            // Neovim makes versioned edits without saying so.
             edits: workspace.and_then(|w| w.apply_edit) == Some(true)
-                && edit.and_then(|edit| edit.document_changes) == Some(true),
+                && (edit.and_then(|edit| edit.document_changes) == Some(true)
+                    || params.client_info.as_ref().is_some_and(|info| is_neovim(&info.name))),
             progress: window.and_then(|w| w.work_done_progress) == Some(true),
             show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support),
             code_actions: capabilities
@@ -78,7 +80,7 @@ impl Handshake {
     /// Whether the client counts lines as Neovim does: there a lone carriage return is no line break, so that positions
     /// in such a file mean different places to it and to us.
     pub fn keeps_lone_returns(&self) -> bool {
-        self.client.eq_ignore_ascii_case("neovim")
+        is_neovim(&self.client)
     }
 
     /// What we answer.
@@ -118,6 +120,10 @@ impl Handshake {
             ..InitializeResult::default()
         }
     }
+}
+
+fn is_neovim(client: &str) -> bool {
+    client.eq_ignore_ascii_case("neovim")
 }
 
 /// The folders the client has open; what is no local folder is left out.

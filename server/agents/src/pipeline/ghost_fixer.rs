@@ -29,7 +29,9 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
         }
 
         let mut messages = builder.conversation.messages.clone();
-        if !builder.draft.raw.trim().is_empty() {
+        // Too little to find again is asked for anew.
+        let nothing = builder.draft.raw.trim().chars().count() < assist_syntax::MIN_ANCHOR;
+        if !nothing {
             messages.push(Message { role: Role::Assistant, text: builder.draft.raw.clone() });
             let tail = assist_syntax::tail(&builder.draft.raw);
             let context = serde_json::json!({ "tail": tail, "id": builder.task.marker });
@@ -53,7 +55,7 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
         };
         builder.account(&done).await?;
 
-        let stitched = if builder.draft.raw.trim().is_empty() {
+        let stitched = if nothing {
             Ok((continuation, 0))
         } else {
             assist_syntax::stitch(&builder.draft.raw, &continuation).map(|s| (s.text, s.anchor_bytes))

@@ -5,7 +5,9 @@
 //! - the document held exactly the expected text at any moment: applied;
 //! - the present text shows the edit beside other changes: applied;
 //! - the client refused and the document has moved on: stale; it has not: refused, with the client's reason;
-//! - the client agreed, but within [`SEEN_WITHIN`] the edit is not in the text: stale;
+//! - the client agreed, and the document has moved on without the edit: stale;
+//! - the client agreed, and for [`SHOWN_WITHIN`] nothing changes at all: refused. It is never sent a second time then: an
+//!   editor that was only held up would make it twice;
 //! - the text has changed and does not say whether the edit is in it: refused, and the user is asked to look.
 
 use std::sync::Arc;
@@ -22,6 +24,9 @@ use crate::link::{Link, Unanswered};
 
 /// How long after the client's answer the edit may take to be reported. Neovim waits 150 ms before it reports.
 pub const SEEN_WITHIN: Duration = Duration::from_secs(2);
+/// How long an editor that has agreed and reports nothing at all may be held up. Neovim handles nothing while it waits for a
+/// key at a message.
+pub const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 /// How long the client may take to answer.
 pub const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -72,6 +77,7 @@ pub async fn put(link: &Link, base: &Snapshot, edits: &[TextEdit], label: &str) 
     tokio::pin!(sending);
     let mut reply = Reply::None;
     let mut limit = link.clock.sleep(ANSWERED_WITHIN);
+    let mut patient = false;
     loop {
         tokio::select! {
             biased;
@@ -89,13 +95,22 @@ pub async fn put(link: &Link, base: &Snapshot, edits: &[TextEdit], label: &str) 
                 limit = link.clock.sleep(SEEN_WITHIN);
             }
             () = &mut limit => {
-                return Ok(match (look(link, base, &watch, &judging).await, reply) {
+                let seen = look(link, base, &watch, &judging).await;
+                if matches!((&seen, &reply), (Look::Untouched, Reply::Agreed)) && !patient {
+                    patient = true;
+                    limit = link.clock.sleep(SHOWN_WITHIN);
+                    continue;
+                }
+                return Ok(match (seen, reply) {
                     (Look::InPlace(now), _) => Put::Applied(now),
                     (Look::Unclear, Reply::Agreed | Reply::None) => Put::Refused(
                         "it changed in the same moment, and it is not clear whether the edit arrived; look at it before you ask again".to_owned(),
                     ),
                     (_, Reply::None) => Put::Refused("the editor did not answer".to_owned()),
                     (Look::Untouched, Reply::Declined(reason)) => Put::Refused(reason),
+                    (Look::Untouched, Reply::Agreed) => Put::Refused(
+                        "the editor says that it made the edit, and does not show it; look at it before you ask again".to_owned(),
+                    ),
                     _ => Put::Stale,
                 });
             }

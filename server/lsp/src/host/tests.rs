@@ -168,6 +168,17 @@ async fn a_text_that_does_not_say_whether_the_edit_arrived_is_not_called_applied
 }
 
 #[tokio::test]
+async fn an_editor_that_agreed_and_shows_nothing_is_not_sent_the_edit_again() {
+    // Neovim handles nothing while it waits for a key; a second edit would be made on top of the first.
+    let (mut editor, edit, applying) = sent("Neovim").await;
+    editor.answer(&edit, json!({ "applied": true })).await;
+    editor.settle().await;
+    assert!(refused(outcome(&editor, applying).await).contains("does not show it"));
+    editor.settle().await;
+    assert!(!editor.came("workspace/applyEdit"));
+}
+
+#[tokio::test]
 async fn a_client_that_never_answers_is_given_up() {
     let (editor, _, applying) = sent("test").await;
     assert_eq!(refused(outcome(&editor, applying).await), "the editor did not answer");

@@ -12,7 +12,7 @@ use rusqlite::{Transaction, params};
 use super::{Category, Memories, Memory, memory, words};
 use crate::error::Result;
 use crate::rows;
-use crate::search::{self, Embedding, Query, Scores};
+use crate::search::{self, Embedding, Query, Scores, Telling};
 
 /// A label's word counts as much as so many of the content's.
 const KEY_WEIGHT: f64 = 2.0;
@@ -81,31 +81,33 @@ impl Memories<'_> {
 
 pub(crate) fn find(tx: &Transaction<'_>, recall: &Recall, now: Timestamp) -> Result<Vec<Recalled>> {
     let query = Query::new(&recall.query);
-    let mut ranked = CANDIDATES.max(recall.limit.saturating_mul(4));
+    let Telling { telling, all, unknown } = search::telling(tx, "memory_words", &query)?;
+    let text = "SELECT key || ' ' || value AS text FROM advisor_memory WHERE number = ?1";
+    let resembling = search::find_misspelt(tx, ("memory_trigrams", text), &unknown)?;
+    let (mut asked, mut ranked) = (&telling, CANDIDATES.max(recall.limit.saturating_mul(4)));
     loop {
-        let mut lexical = by_words(tx, &query, ranked)?;
+        let mut lexical = by_words(tx, asked, ranked)?;
         let vector = match &recall.embedding {
             Some(embedding) => search::nearest(tx, "memory", embedding, ranked)?,
             None => Scores::new(),
         };
         let exhausted = lexical.len() < ranked && vector.len() < ranked;
         // Parts and misspellings count against the best that the words found.
-        let text = "SELECT key || ' ' || value AS text FROM advisor_memory WHERE number = ?1";
-        let resembling = search::find_misspelt(tx, ("memory_words", "memory_trigrams", text), &query)?;
         let best = lexical.values().copied().fold(1.0, f64::max);
-        for (number, fit) in resembling {
-            *lexical.entry(number).or_default() += fit * best;
+        for (number, fit) in &resembling {
+            *lexical.entry(*number).or_default() += fit * best;
         }
         let found = filtered(tx, recall, search::fuse(&lexical, &vector), now)?;
-        if found.len() >= recall.limit || exhausted {
+        if found.len() >= recall.limit || (exhausted && asked == &all) {
             return Ok(found);
         }
-        ranked = ranked.saturating_mul(8);
+        // First the words that were left out, then more rows.
+        if exhausted { asked = &all } else { ranked = ranked.saturating_mul(8) }
     }
 }
 
-fn by_words(tx: &Transaction<'_>, query: &Query, limit: usize) -> Result<Scores> {
-    if query.is_empty() {
+fn by_words(tx: &Transaction<'_>, words: &str, limit: usize) -> Result<Scores> {
+    if words.is_empty() {
         return Ok(Scores::new());
     }
     let sql = format!(
@@ -113,7 +115,7 @@ fn by_words(tx: &Transaction<'_>, query: &Query, limit: usize) -> Result<Scores>
         WHERE memory_words MATCH ?1 ORDER BY score LIMIT ?2"
     );
     // FTS5 gives better rows lower figures.
-    let found = rows::all(tx, &sql, params![query.any(), rows::integer(limit as u64)], |row| {
+    let found = rows::all(tx, &sql, params![words, rows::integer(limit as u64)], |row| {
         Ok((row.get("number")?, -row.get::<_, f64>("score")?))
     })?;
     Ok(found.into_iter().map(|(number, score)| (number, score.max(f64::MIN_POSITIVE))).collect())

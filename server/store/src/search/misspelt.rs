@@ -4,7 +4,7 @@
 use rusqlite::Transaction;
 
 use super::fusion::Scores;
-use super::query::{Query, quote};
+use super::query::quote;
 use crate::error::Result;
 use crate::rows;
 
@@ -17,24 +17,20 @@ const SHORTEST: usize = 5;
 /// Words of this length may have two letters wrong, shorter ones one.
 const LONG: usize = 8;
 
-/// For each word of the question that no row holds: rows with a word that holds it or resembles it, by how many such
+/// For each of the words, which no row holds: rows with a word that holds it or resembles it, by how many such
 /// words they have and how well they fit (1 for a part, less for a resemblance).
 ///
-/// `index` is the table of the words, `trigrams` that of the trigrams; `text` reads a row's text by its number.
+/// `trigrams` is the table of the trigrams; `text` reads a row's text by its number.
 pub(crate) fn find(
     tx: &Transaction<'_>,
-    (index, trigrams, text): (&str, &str, &str),
-    query: &Query,
+    (trigrams, text): (&str, &str),
+    unknown: &[String],
 ) -> Result<Scores> {
-    let known = format!("SELECT 1 FROM {index} WHERE {index} MATCH ?1 LIMIT 1");
     let candidates = format!(
         "SELECT rowid AS number FROM {trigrams} WHERE {trigrams} MATCH ?1 ORDER BY rank LIMIT {CANDIDATES}"
     );
     let mut scores = Scores::new();
-    for word in query.words().iter().filter(|word| word.chars().count() >= 3) {
-        if tx.prepare_cached(&known)?.exists([quote(word)])? {
-            continue;
-        }
+    for word in unknown.iter().filter(|word| word.chars().count() >= 3) {
         let numbers = |pattern: &str| -> Result<Vec<i64>> {
             rows::all(tx, &candidates, [pattern], |row| Ok(row.get("number")?))
         };

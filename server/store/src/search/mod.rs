@@ -10,6 +10,6 @@ mod vectors;
 pub(crate) use fusion::{Scores, fuse};
 pub(crate) use misspelt::find as find_misspelt;
 pub use past::{Past, PastFilter, PastMessage, PastRun};
-pub(crate) use query::Query;
+pub(crate) use query::{Query, Telling, telling};
 pub(crate) use vectors::nearest;
 pub use vectors::{Embedding, Vectors, Waiting};

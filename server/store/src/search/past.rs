@@ -6,7 +6,7 @@ use assist_base::{ConversationId, MessageId, RunId, Timestamp};
 use rusqlite::{Transaction, params};
 
 use super::fusion::{Scores, fuse};
-use super::query::{Query, quote};
+use super::query::{Query, Telling, quote, telling};
 use super::vectors::{Embedding, nearest};
 use crate::error::Result;
 use crate::{Role, Session, Store, rows, sessions};
@@ -96,9 +96,9 @@ impl Past<'_> {
 }
 
 fn messages(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<Vec<PastMessage>> {
-    let mut ranked = CANDIDATES.max(filter.limit.saturating_mul(8));
+    let (mut all_words, mut ranked) = (false, CANDIDATES.max(filter.limit.saturating_mul(8)));
     loop {
-        let lexical = by_words(tx, "message_words", query, ranked)?;
+        let lexical = by_words(tx, "message_words", query, all_words, ranked)?;
         let vector = match &filter.embedding {
             Some(embedding) => nearest(tx, "message", embedding, ranked)?,
             None => Scores::new(),
@@ -106,10 +106,11 @@ fn messages(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<
         let exhausted = lexical.len() < ranked && vector.len() < ranked;
         let scores = fuse(&with_neighbours(tx, &lexical)?, &vector);
         let found = read_messages(tx, query, filter, scores)?;
-        if found.len() >= filter.limit || exhausted {
+        if found.len() >= filter.limit || (exhausted && all_words) {
             return Ok(found);
         }
-        ranked = ranked.saturating_mul(8);
+        // First the words that were left out, then more rows.
+        if exhausted { all_words = true } else { ranked = ranked.saturating_mul(8) }
     }
 }
 
@@ -169,7 +170,7 @@ fn read_messages(
 }
 
 fn runs(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<Vec<PastRun>> {
-    let lexical = by_words(tx, "session_words", query, CANDIDATES.max(filter.limit.saturating_mul(8)))?;
+    let lexical = by_words(tx, "session_words", query, true, CANDIDATES.max(filter.limit.saturating_mul(8)))?;
     let mut best: Vec<(i64, f64)> = fuse(&lexical, &Scores::new()).into_iter().collect();
     best.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
     let sql = "SELECT session_id FROM session_index WHERE number = ?1";
@@ -192,16 +193,23 @@ fn runs(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<Vec<
 }
 
 /// Scores by BM25. A word that stands nowhere is taken for the beginning of one.
-fn by_words(tx: &Transaction<'_>, index: &str, query: &Query, limit: usize) -> Result<Scores> {
+fn by_words(
+    tx: &Transaction<'_>,
+    index: &str,
+    query: &Query,
+    all_words: bool,
+    limit: usize,
+) -> Result<Scores> {
     if query.is_empty() {
         return Ok(Scores::new());
     }
-    let known = format!("SELECT 1 FROM {index} WHERE {index} MATCH ?1 LIMIT 1");
-    let mut words = Vec::new();
-    for word in query.words() {
-        let quoted = quote(word);
-        let is_known = tx.prepare_cached(&known)?.exists([&quoted])?;
-        words.push(if is_known || word.chars().count() < 3 { quoted } else { format!("{quoted}*") });
+    let Telling { telling, all, unknown } = telling(tx, index, query)?;
+    let known = if all_words { all } else { telling };
+    let beginnings = unknown.iter().filter(|word| word.chars().count() >= 3).map(|word| quote(word) + "*");
+    let words: Vec<String> =
+        Some(known).filter(|words| !words.is_empty()).into_iter().chain(beginnings).collect();
+    if words.is_empty() {
+        return Ok(Scores::new());
     }
     let sql = format!(
         "SELECT rowid AS number, rank AS score FROM {index} WHERE {index} MATCH ?1 ORDER BY rank LIMIT ?2"

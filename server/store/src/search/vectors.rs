@@ -18,8 +18,11 @@ use crate::{MemoryId, Store, rows};
 /// The longest vector that is kept.
 const MAX_DIMENSIONS: usize = 8_192;
 
-/// So many of the best by bits are measured by bytes, for each result that is asked for.
+/// So many of the best by bits are measured by bytes, for each result that is asked for; at most 1,500.
 const RESCORED: usize = 40;
+
+/// So many vectors have their bits in one row. Part of the file's format.
+const BLOCK: usize = 1_024;
 
 /// The vectors of a store.
 #[derive(Debug, Clone, Copy)]
@@ -134,9 +137,7 @@ impl Vectors<'_> {
                     let sql =
                         "INSERT OR REPLACE INTO vectors (model, kind, subject, data) VALUES (?1, ?2, ?3, ?4)";
                     rows::run(tx, sql, params![model, kind, number, as_blob(&bytes)])?;
-                    let sql = "INSERT OR REPLACE INTO vector_sketches (model, kind, subject, bits)
-                        VALUES (?1, ?2, ?3, ?4)";
-                    rows::run(tx, sql, params![model, kind, number, to_bits(&bytes)])?;
+                    keep_bits(tx, kind, model, *number, &to_bits(&bytes))?;
                 }
                 Ok(())
             })
@@ -188,20 +189,27 @@ pub(crate) fn nearest(tx: &Transaction<'_>, kind: &str, wanted: &Embedding, limi
     let Some(model) = model else { return Ok(Scores::new()) };
 
     let bits = to_bits(&bytes);
-    let keep = limit.saturating_mul(RESCORED).max(400);
+    let keep = limit.saturating_mul(RESCORED).clamp(400, 1_500);
     let mut best: BinaryHeap<(u32, Reverse<i64>)> = BinaryHeap::with_capacity(keep + 1);
-    let mut statement =
-        tx.prepare_cached("SELECT subject, bits FROM vector_sketches WHERE kind = ?1 AND model = ?2")?;
-    let mut sketches = statement.query(params![kind, model])?;
-    while let Some(row) = sketches.next()? {
-        let sketch =
-            row.get_ref(1)?.as_blob().map_err(|error| rows::foreign("vector_sketches.bits", error))?;
-        let apart = differing(&bits, sketch);
-        if best.len() < keep {
-            best.push((apart, Reverse(row.get(0)?)));
-        } else if best.peek().is_some_and(|(farthest, _)| apart < *farthest) {
-            best.pop();
-            best.push((apart, Reverse(row.get(0)?)));
+    let sql = "SELECT block, used, bits FROM vector_blocks WHERE kind = ?1 AND model = ?2";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut blocks = statement.query(params![kind, model])?;
+    while let Some(row) = blocks.next()? {
+        let foreign = |error| rows::foreign("vector_blocks", error);
+        let (block, used) = (row.get::<_, i64>(0)?, row.get_ref(1)?.as_blob().map_err(foreign)?);
+        let sketches = row.get_ref(2)?.as_blob().map_err(foreign)?.chunks_exact(bits.len());
+        for (place, sketch) in sketches.take(BLOCK).enumerate() {
+            if used.get(place / 8).is_none_or(|eight| eight & (1 << (place % 8)) == 0) {
+                continue;
+            }
+            let apart = differing(&bits, sketch);
+            let number = block.wrapping_mul(BLOCK as i64).wrapping_add(place as i64);
+            if best.len() < keep {
+                best.push((apart, Reverse(number)));
+            } else if best.peek().is_some_and(|(farthest, _)| apart < *farthest) {
+                best.pop();
+                best.push((apart, Reverse(number)));
+            }
         }
     }
 
@@ -222,6 +230,25 @@ pub(crate) fn nearest(tx: &Transaction<'_>, kind: &str, wanted: &Embedding, limi
         .filter(|(cosine, _)| *cosine > 0.0)
         .map(|(cosine, number)| (number, cosine))
         .collect())
+}
+
+/// Puts the bits of one vector at their place.
+fn keep_bits(tx: &Transaction<'_>, kind: &str, model: i64, number: i64, bits: &[u8]) -> Result<()> {
+    let size = BLOCK as i64;
+    let (block, place) = (number.div_euclid(size), number.rem_euclid(size) as usize);
+    let sql = "SELECT used, bits FROM vector_blocks WHERE kind = ?1 AND model = ?2 AND block = ?3";
+    let found = rows::first(tx, sql, params![kind, model, block], |row| {
+        Ok((row.get::<_, Vec<u8>>("used")?, row.get::<_, Vec<u8>>("bits")?))
+    })?;
+    let (mut used, mut all) = found.unwrap_or_default();
+    used.resize(BLOCK / 8, 0);
+    all.resize(BLOCK * bits.len(), 0);
+    used[place / 8] |= 1 << (place % 8);
+    all[place * bits.len()..][..bits.len()].copy_from_slice(bits);
+    let sql = "INSERT INTO vector_blocks (kind, model, block, used, bits) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (kind, model, block) DO UPDATE SET used = excluded.used, bits = excluded.bits";
+    rows::run(tx, sql, params![kind, model, block, used, all])?;
+    Ok(())
 }
 
 /// One signed byte a number, in proportion to the largest. None when one is not a number.

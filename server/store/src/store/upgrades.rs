@@ -17,7 +17,7 @@ const TASK: &str = "55555555-5555-4555-8555-555555555555";
 const SET: &str = "66666666-6666-4666-8666-666666666666";
 
 /// What a version added to the rows before it. Never edited once the version is shipped: it is how that version wrote.
-const ROWS: [&str; 4] = [
+const ROWS: [&str; 5] = [
     "INSERT INTO advisor_conversations VALUES
         ('{TALK}', 'shop', 'assist', 'Signups', '{\"branch\":\"main\"}', 'tasked', 1000, 2000);
     INSERT INTO agent_sessions VALUES
@@ -45,7 +45,9 @@ const ROWS: [&str; 4] = [
     INSERT INTO memory_sources (memory_id, change, conversation_id, note, at) VALUES
         ('{MEMORY}', 'said', '{TALK}', 'no social login', 1000);
     INSERT INTO memory_uses (memory_id, conversation_id, run_id, score, at) VALUES
-        ('{MEMORY}', '{TALK}', '{RUN}', 0.5, 2000);",
+        ('{MEMORY}', '{TALK}', '{RUN}', 0.5, 2000);
+    INSERT INTO vector_models (name, dimensions) VALUES ('m', 2);
+    INSERT INTO vectors (model, kind, subject, data) VALUES (1, 'memory', 1, x'7f00');",
     "INSERT INTO tasks (id, run_id, position, title, description, agent, tier, status, input, created_at, updated_at)
         VALUES ('{TASK}', '{RUN}', 1, 'Rewards', 'both sides', 'engineer', 'B', 'done', '{}', 1000, 1000);
     INSERT INTO documents (id, project_id, run_id, doc_type, created_at, updated_at) VALUES
@@ -56,6 +58,8 @@ const ROWS: [&str; 4] = [
     INSERT INTO document_uses VALUES ('{RUN}', '{DOCUMENT}', 1, 'architect', 1100);",
     "INSERT INTO snapshot_sets (id, label, kind, run_id, created_at) VALUES ('{SET}', 'before', 'manual', NULL, 1000);
     INSERT INTO snapshot_files VALUES ('{SET}', 'src/a.ts', '{OLD}');",
+    "INSERT INTO vector_blocks (kind, model, block, used, bits)
+        VALUES ('memory', 1, 0, zeroblob(128), zeroblob(1024));",
 ];
 
 /// A database as the given version left it.
@@ -127,6 +131,9 @@ async fn check(store: &Store, version: usize) {
         let found = store.memory().recall(Recall::of("logins"), Timestamp(3_000)).await.unwrap();
         assert_eq!(found[0].memory.source_conversation, Some(talk));
         assert_eq!(store.memory().uses(memories[0].id).await.unwrap().len(), 1);
+        // Its vector is asked for again where the way of keeping it changed.
+        let waiting = store.vectors().waiting_memories("m", 9).await.unwrap();
+        assert_eq!(waiting.len(), usize::from(version < 5));
     }
     if version >= 3 {
         let documents = store.documents().list(DocumentFilter::default()).await.unwrap();

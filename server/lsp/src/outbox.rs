@@ -21,6 +21,8 @@ pub const DROPPABLE: usize = 4 * 1024 * 1024;
 pub const DEAD: usize = 256 * 1024 * 1024;
 /// A joined delta is not made longer than this.
 const DELTA_MAX: usize = 64 * 1024;
+/// How far back a delta is looked for that another can be joined to.
+const RECENT: usize = 64;
 /// How many bytes go to the client in one write, if that many wait.
 const BATCH: usize = 128 * 1024;
 
@@ -129,9 +131,9 @@ impl Outbox {
     /// Adds a piece of text, joined to one that still waits where they belong together.
     pub fn delta(&self, delta: &TextDelta) {
         let mut queue = self.queue();
-        let joins = queue.waiting.iter().rposition(|waiting| {
-            matches!(waiting, Outgoing::Delta(last) if last.message_id == delta.message_id && last.run == delta.run)
-        });
+        let same = |waiting: &Outgoing| matches!(waiting, Outgoing::Delta(last) if last.message_id == delta.message_id && last.run == delta.run);
+        let recent = queue.waiting.len().saturating_sub(RECENT);
+        let joins = queue.waiting.range(recent..).rposition(same).map(|at| recent + at);
         if let Some(Outgoing::Delta(last)) = joins.and_then(|at| queue.waiting.get_mut(at))
             && last.offset + last.text.len() == delta.offset
             && last.text.len() + delta.text.len() <= DELTA_MAX

@@ -95,6 +95,10 @@ impl Workspaces {
         let folders = self.lock().folders.clone();
         let mut desks = Vec::new();
         for folder in folders {
+            // Nothing to recover, and no reason to leave a trace in a folder that is only looked at.
+            if !workspace_root(Some(&folder), None).join(".assist").is_dir() {
+                continue;
+            }
             match self.of_folder(Some(folder)).await {
                 Ok(desk) => desks.push(desk),
                 Err(error) => tracing::warn!(%error, "a folder's workspace could not be opened"),

@@ -3,6 +3,7 @@
 //! Laws: a question is one line with buttons; what does not fit on it opens as a page beside it. A question closed without a
 //! choice is [`Answer::Dismissed`], never a no. Pages lie in `.assist`, which Git ignores.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use assist_agents::{Answer, Question, Severity};
@@ -60,12 +61,7 @@ impl EditorHost {
             let path = engine.workspace().assist_dir().join(folder).join(format!("{run}.md"));
             let written = if engine.may_write() {
                 let path = path.clone();
-                tokio::task::spawn_blocking(move || {
-                    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-                    std::fs::write(&path, page)
-                })
-                .await
-                .is_ok_and(|written| {
+                tokio::task::spawn_blocking(move || write_page(&path, &page)).await.is_ok_and(|written| {
                     written.inspect_err(|error| tracing::warn!(%error, "a page was not written")).is_ok()
                 })
             } else {
@@ -82,6 +78,17 @@ impl EditorHost {
             }
         });
     }
+}
+
+/// Writes a page, but not through a link that a repository brought along.
+fn write_page(path: &Path, page: &str) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(folder)?;
+    let real = |path: &Path| path.symlink_metadata().is_ok_and(|found| found.is_dir());
+    if !(real(folder) && folder.parent().is_some_and(real)) {
+        return Err(std::io::Error::other("the folder is a link"));
+    }
+    std::fs::write(path, page)
 }
 
 /// What the chosen button means.

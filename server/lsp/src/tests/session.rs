@@ -255,3 +255,30 @@ async fn a_workspace_that_is_not_trusted_is_not_changed() {
     editor.until(|m| m["method"] == "assist/event" && m["params"]["type"] == "completed").await;
     assert!(!editor.came("workspace/applyEdit"));
 }
+
+#[tokio::test]
+async fn each_folder_has_its_own_workspace() {
+    let mut editor = Editor::start("test", able(), Some(transcript())).await;
+    let other = tempfile::tempdir().unwrap();
+    let root = other.path().canonicalize().unwrap();
+    let folder = json!({ "uri": crate::uri::of_path(&root), "name": "other" });
+    let event = json!({ "event": { "added": [folder], "removed": [] } });
+    editor.notify("workspace/didChangeWorkspaceFolders", event).await;
+    let uri = crate::uri::of_path(&root.join("b.ts"));
+    let document = json!({ "uri": uri, "languageId": "typescript", "version": 1, "text": TEXT });
+    editor.notify("textDocument/didOpen", json!({ "textDocument": document })).await;
+    let answer = editor.command("assist.ask", json!({ "intent": "explain", "uri": uri })).await;
+    let run = answer["result"]["runId"].clone();
+    assert!(run.is_string(), "{answer}");
+    let desk = editor.workspaces.of_run(run.as_str().unwrap().parse().unwrap()).await.unwrap();
+    assert_eq!(desk.engine.workspace().root(), root);
+    // Both are listed, and each run's events are found.
+    let sessions = editor.ask("assist/sessions", json!({ "limit": 5 })).await;
+    assert_eq!(sessions["result"]["sessions"][0]["runId"], run);
+    assert!(
+        !editor.ask("assist/events", json!({ "runId": run })).await["result"]["events"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}

@@ -4,6 +4,8 @@
 //! after it comes one full tree-sitter parse of the same text. The figure is the median of the rounds' ratios, so a busy
 //! machine troubles both sides alike. Run with `cargo bench -p assist-syntax`.
 
+#![expect(clippy::print_stdout, reason = "a benchmark's table is for whoever runs it")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -88,12 +88,15 @@ const MAX_LEVELS: usize = (256 << 20) / STACK_PER_LEVEL - SAFE_LEVELS;
 /// An upper bound of how deep a parser may recurse on `text`.
 fn levels(text: &str, tree: Option<&Tree>) -> usize {
     // Nothing recurses without one of these bytes, or a keyword that takes an operand.
-    let openers = || text.bytes().filter(|byte| RECURSES[*byte as usize]).count();
-    match tree {
-        // A tree without errors nests as the text does.
-        Some(tree) if !tree.root_node().has_error() => tree::depth(tree, SAFE_LEVELS),
-        _ => openers(),
-    }
+    let openers = |part: &str| part.bytes().filter(|byte| RECURSES[*byte as usize]).count();
+    // A tree nests as the text does, but for what it could not place.
+    tree.map_or_else(
+        || openers(text),
+        |tree| {
+            let misplaced = |range| text.get(range).map_or(1, openers);
+            tree::depth(tree, SAFE_LEVELS) + tree::misplaced(tree).into_iter().map(misplaced).sum::<usize>()
+        },
+    )
 }
 
 /// Bytes that may begin a nested construct: brackets, prefix and right-associative operators, and white space, which

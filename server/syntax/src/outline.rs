@@ -1,6 +1,6 @@
 //! What a text declares: names, kinds and places, by `queries/<lang>/components.scm`.
 //!
-//! A query names a declaration with `@name` and its whole extent (with `export` and decorators) with `@<kind>`. Where
+//! A query names a declaration with `@name` (and `@of` before it, for `Display for Order`) and its whole extent (with `export` and decorators) with `@<kind>`. Where
 //! patterns overlap, the widest extent of a name counts, and the kind of the earliest pattern.
 
 use std::fmt;
@@ -78,7 +78,7 @@ pub struct Outlined {
     pub kind: Kind,
     /// All of it, with `export` and decorators, without comments above it.
     pub range: ByteRange,
-    /// How many other declarations it lies in: 0 at the top level.
+    /// How many other declarations it lies in, at least 1 within any block or call: 0 is the top level.
     pub depth: usize,
 }
 
@@ -102,9 +102,11 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
     let mut matches = cursor.matches(query, tree.root_node(), text.as_bytes());
     while let Some(one) = matches.next() {
         let mut name = None;
+        let mut of = None;
         let mut whole = None;
         for capture in one.captures() {
             match captures.get(capture.index as usize).copied() {
+                Some("of") => of = capture.node.utf8_text(text.as_bytes()).ok(),
                 Some("name") => name = Some(ByteRange::from(capture.node.byte_range())),
                 Some(other) => {
                     if let Some(kind) = Kind::of_capture(other) {
@@ -116,6 +118,7 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
         }
         let (Some(name), Some((kind, range))) = (name, whole) else { continue };
         let Some(spelled) = name.of(text) else { continue };
+        let spelled = of.map_or_else(|| spelled.to_owned(), |of| format!("{of} for {spelled}"));
         let spelled = spelled.trim_matches(['"', '\'']).split_whitespace().collect::<Vec<_>>().join(" ");
         found.push((name, one.pattern_index, Outlined { name: spelled, kind, range, depth: 0 }));
     }
@@ -152,6 +155,15 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
         // Two names of one statement lie beside each other, not in each other.
         one.depth = around.iter().filter(|outer| **outer != one.range).count();
         around.push(one.range);
+    }
+    if !matches!(language, Language::Json | Language::Css | Language::Html) {
+        // What lies in a block or a call without a name is not at the top level either.
+        let root = tree.root_node();
+        let mut cursor = root.walk();
+        let starts: Vec<usize> = root.named_children(&mut cursor).map(|node| node.start_byte()).collect();
+        for one in outline.iter_mut().filter(|one| one.depth == 0) {
+            one.depth = usize::from(starts.binary_search(&one.range.start).is_err());
+        }
     }
     outline
 }

@@ -140,6 +140,28 @@ pub(crate) fn depth(tree: &Tree, enough: usize) -> usize {
     }
 }
 
+/// The ranges of the outermost error nodes.
+pub(crate) fn misplaced(tree: &Tree) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    if !tree.root_node().has_error() {
+        return found;
+    }
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        if node.is_error() || node.is_missing() {
+            found.push(node.byte_range());
+        } else if node.has_error() && cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return found;
+            }
+        }
+    }
+}
+
 /// The first node, outer before inner, that is as asked.
 pub(crate) fn find<'t>(tree: &'t Tree, wanted: impl Fn(Node<'t>) -> bool) -> Option<Node<'t>> {
     let mut cursor = tree.walk();

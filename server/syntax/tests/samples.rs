@@ -9,19 +9,25 @@ use assist_syntax::{
     place, stitch, tail,
 };
 
+#[path = "support/generate.rs"]
+mod generate;
+
 fn folder(language: Language) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(language.name().to_lowercase())
 }
 
 /// The sample whose name begins like this, with its path.
 fn sample(language: Language, stem: &str) -> (String, String) {
-    let entries = std::fs::read_dir(folder(language)).unwrap().map(|entry| entry.unwrap().path());
-    let found: Vec<PathBuf> =
-        entries.filter(|path| path.file_stem().is_some_and(|name| name == stem)).collect();
+    let entries = std::fs::read_dir(folder(language)).expect("every language has a folder of samples");
+    let found: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("the folder can be listed").path())
+        .filter(|path| path.file_stem().is_some_and(|name| name == stem))
+        .collect();
     assert_eq!(found.len(), 1, "{} {stem}", language.name());
-    let name = found[0].file_name().unwrap().to_str().unwrap().to_owned();
-    assert_eq!(Language::of_path(&DocPath::relative(&name).unwrap()), Some(language));
-    (name, std::fs::read_to_string(&found[0]).unwrap())
+    let name = found[0].file_name().and_then(|name| name.to_str()).expect("a plain name").to_owned();
+    let path = DocPath::relative(&name).expect("a relative path");
+    assert_eq!(Language::of_path(&path), Some(language));
+    (name, std::fs::read_to_string(&found[0]).expect("a sample is text"))
 }
 
 fn stream(path: &str, code: &str) -> String {
@@ -94,7 +100,7 @@ fn the_outline_names_what_a_sample_declares() {
         (Language::Python, "LIMIT variable|Order class|  size method|  send method|load function"),
         (
             Language::Rust,
-            "LIMIT variable|Order struct|Priced trait|  price method|  dear method|Order<'a> impl|  new method|Order<'_> impl|  price method|order macro|by_id function",
+            "LIMIT variable|Order struct|Priced trait|  price method|  dear method|Order<'a> impl|  new method|Priced for Order<'_> impl|  price method|order macro|by_id function",
         ),
         (
             Language::Go,
@@ -179,6 +185,60 @@ fn a_continuation_that_repeats_nothing_is_refused() {
             }
         }
     }
+}
+
+#[test]
+fn a_continuation_that_leaves_something_out_is_refused() {
+    let (mut tried, mut joined) = (0, 0);
+    for language in Language::all() {
+        let (path, good) = sample(language, "good");
+        let text = stream(&path, &good);
+        let end = text.find("/// COMPONENT_END").expect("the stream has an END");
+        for cut in (90..end).filter(|&at| text.is_char_boundary(at)) {
+            for skip in [3, 20, 60] {
+                let Some(rest) = text.get(cut + skip..end) else { continue };
+                tried += 1;
+                joined += usize::from(stitch(&text[..cut], rest).is_ok());
+            }
+        }
+    }
+    // What is left out may end where the same words stand again: then it reads as a repetition, to anyone.
+    assert!(joined * 500 <= tried, "{joined} of {tried}");
+}
+
+#[test]
+fn over_generated_sources_no_joint_is_wrong_whatever_is_repeated() {
+    let mut joined = [0_usize; 2];
+    let mut refused = [0_usize; 2];
+    for seed in 0..12 {
+        let code = generate::tsx(seed, 6 << 10);
+        let text = stream("Dashboard.tsx", &code);
+        let end = text.find("/// COMPONENT_END").expect("the stream has an END");
+        for nth in 0..150 {
+            let cut = 90 + (nth * 7919 + seed as usize * 131) % (end - 90);
+            for overlap in [0, 5, 12, 20, 30, 50, 100, 150, 200, 300, 1000] {
+                let from = cut.saturating_sub(overlap);
+                let (Some(received), Some(continuation)) = (text.get(..cut), text.get(from..)) else {
+                    continue;
+                };
+                let long = usize::from(overlap >= 100);
+                match stitch(received, continuation) {
+                    Ok(stitched) => {
+                        assert_eq!(stitched.text, text, "seed {seed}, cut at {cut}, {overlap} repeated");
+                        joined[long] += 1;
+                    }
+                    Err(_) => refused[long] += 1,
+                }
+            }
+        }
+    }
+    let [_, long] = joined;
+    assert!(
+        refused[1] * 100 <= long,
+        "{} of {} refused with 100 characters repeated",
+        refused[1],
+        long + refused[1]
+    );
 }
 
 #[test]

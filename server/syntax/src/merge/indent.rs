@@ -44,6 +44,9 @@ pub(super) fn unit(text: &str) -> Option<Unit> {
 
 /// `code` moved so that its first line is indented by `place`, in the unit of the file where that is known.
 pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<Language>) -> String {
+    if is_placed(code, place, language) {
+        return format!("{place}{code}");
+    }
     let own = unit(code);
     let first = code.lines().find(|line| !line.trim().is_empty()).map_or("", indentation);
     let converts = language.is_some() && own != file && matches!((own, file), (Some(_), Some(_)));
@@ -74,6 +77,36 @@ pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<
         brackets.feed(line);
     }
     out
+}
+
+/// Whether the code is a selection that began after its first line's indentation, so that only this is missing: the
+/// further lines stand where they belong, by the last one if it closes something, else by all of them.
+fn is_placed(code: &str, place: &str, language: Option<Language>) -> bool {
+    let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
+    let mut lines = code.split_inclusive('\n').filter(|line| {
+        let content = brackets.in_text();
+        brackets.feed(line);
+        !content && !line.trim().is_empty()
+    });
+    let first_is_bare = lines.next().is_some_and(|first| indentation(first).is_empty());
+    if place.is_empty() || !first_is_bare {
+        return false;
+    }
+    let rest: Vec<&str> = lines.collect();
+    let Some(last) = rest.last() else { return false };
+    let closes = |line: &str| line.trim_start().starts_with(['}', ')', ']', '<', '`']);
+    if closes(last) && indentation(last).len() <= place.len() {
+        return indentation(last) == place;
+    }
+    let decorated = code.trim_start().starts_with('@');
+    let goes_on = |line: &str| {
+        let words = line.trim_start();
+        closes(line)
+            || decorated && ["@", "def ", "class ", "async "].iter().any(|word| words.starts_with(word))
+    };
+    // What stands as far left as the place is either a body, or the head's own continuation.
+    let level = rest.iter().find(|line| indentation(line).len() <= place.len());
+    level.is_none_or(|line| indentation(line) == place && goes_on(line))
 }
 
 fn is_other(own: Option<Unit>, file: Option<Unit>) -> bool {

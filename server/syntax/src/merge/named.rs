@@ -24,6 +24,8 @@ struct Declared {
     kind: Kind,
     range: ByteRange,
     depth: usize,
+    /// Where the last of several overloads begins.
+    last: Option<usize>,
 }
 
 pub(super) fn place(
@@ -91,7 +93,12 @@ pub(super) fn place(
             edits.push(edit);
             continue;
         };
-        let (range, text) = shell::dress(&file, old.range, &segment.text, &old.name, &replaced);
+        // One function for several overloads is the one with the body: the heads stay.
+        let old_range = match old.last {
+            Some(start) if theirs[segment.declared].last.is_none() => ByteRange::new(start, old.range.end),
+            _ => old.range,
+        };
+        let (range, text) = shell::dress(&file, old_range, &segment.text, &old.name, &replaced);
         let text = indent::fit(&text, own_indentation(before, range), indent::unit(before), Some(language));
         if segment.declared == main {
             main_start = Some(range.start);
@@ -144,9 +151,16 @@ fn declared(source: &Source<'_>) -> Vec<Declared> {
                     && one.kind == Kind::Function
                     && source.text[last.range.end..one.range.start.max(last.range.end)].trim().is_empty() =>
             {
+                last.last = Some(one.range.start);
                 last.range.end = one.range.end;
             }
-            _ => found.push(Declared { name: one.name, kind: one.kind, range: one.range, depth: one.depth }),
+            _ => found.push(Declared {
+                name: one.name,
+                kind: one.kind,
+                range: one.range,
+                depth: one.depth,
+                last: None,
+            }),
         }
     }
     found

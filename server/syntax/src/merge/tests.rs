@@ -110,6 +110,25 @@ fn a_selection_takes_the_indentation_of_its_place() {
         "def f(self):\n    return '''\na\n'''\n",
         "class A:\n    def f(self):\n        return '''\na\n'''\n\n    x = 1\n",
     );
+    // A selection that began after its first line's indentation comes back as it was.
+    selected(
+        "class A {\n    «f() {\n        a;\n    }»\n}\n",
+        ts,
+        "f() {\n        b;\n    }\n",
+        "class A {\n    f() {\n        b;\n    }\n}\n",
+    );
+    selected(
+        "class A:\n    «def f(self):\n        pass»\n",
+        Language::Python,
+        "def f(self):\n        return 1\n",
+        "class A:\n    def f(self):\n        return 1\n",
+    );
+    selected(
+        "class A:\n    «def f(self):\n        pass»\n",
+        Language::Python,
+        "def f(self):\n    return 1\n",
+        "class A:\n    def f(self):\n        return 1\n",
+    );
     // Lines further left than the first one.
     selected("a(\n    «b»\n);\n", ts, "  b\n}\n", "a(\n    b\n  }\n);\n");
 }
@@ -273,6 +292,25 @@ fn overloads_are_one() {
         "function f(a: string): void;\nfunction f(a: unknown) { a }\n",
         "function f(a: string): void;\nfunction f(a: unknown) { a }\n",
     );
+}
+
+#[test]
+fn an_implementation_keeps_its_overloads() {
+    named(
+        "export function f(a: string): void;\nexport function f(a: unknown) {}\n",
+        "f",
+        "function f(a: unknown) { a }\n",
+        "export function f(a: string): void;\nexport function f(a: unknown) { a }\n",
+    );
+}
+
+#[test]
+fn what_lies_in_a_block_is_not_at_the_top_level() {
+    let file = "describe(() => {\n  const a = 1;\n});\n";
+    named(file, "a", "const a = 2;\n", &format!("{file}\nconst a = 2;\n"));
+    let rust = "impl A for T {}\n\nimpl B for T {}\n";
+    let placed = put(rust, Language::Rust, "B for T", "impl B for T { x!{} }\n", Target::Named).unwrap();
+    assert_eq!(placed.after, "impl A for T {}\n\nimpl B for T { x!{} }\n");
 }
 
 #[test]

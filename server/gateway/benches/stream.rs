@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use assist_base::{RunId, Secret, SystemClock};
 use assist_gateway::{Call, Chunk, Gateway, GatewayConfig, Message, NoBooks, ProviderConfig, Request, Tier};
-use assist_simulator::{Place, Reply, Script, Simulator};
+use assist_simulator::{Reply, Script, Simulator};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -232,49 +232,74 @@ fn resident() -> Option<i64> {
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
+/// A server of its own thread that sends many deltas and then holds the stream open.
+fn holding(deltas: usize) -> String {
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tell.send(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 2048];
+                    let _ = socket.read(&mut request).await.unwrap();
+                    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+                    socket.write_all(head.as_bytes()).await.unwrap();
+                    for _ in 0..deltas {
+                        write_event(&mut socket, r#"{"content":"word "}"#, "null").await;
+                    }
+                    // Until the client goes away.
+                    let _ = socket.read(&mut request).await;
+                });
+            }
+        });
+    });
+    told.recv().unwrap()
+}
+
 async fn memory() {
-    let text = "word ".repeat(2_000);
-    let held = || Simulator::start(Script::always(Reply::text(text.clone()).stall(Place::FromEnd(10))));
+    const DELTAS: usize = 2_000;
     let Some(_) = resident() else {
         println!("memory: not measured, this system does not tell resident memory");
         return;
     };
-    let simulator = held();
+    let url = holding(DELTAS);
     let client = client();
     let before = resident().unwrap_or_default();
     let mut responses = Vec::new();
     for _ in 0..STREAMS {
-        let mut response = raw(&client, &simulator.url).await;
-        let _ = response.chunk().await.unwrap();
+        let mut response = raw(&client, &url).await;
+        let mut words = 0;
+        while words < DELTAS {
+            let chunk = response.chunk().await.unwrap().unwrap();
+            words += std::str::from_utf8(&chunk).unwrap().matches("word ").count();
+        }
         responses.push(response);
     }
-    simulator.stalled(STREAMS).await;
     let raw_kb = resident().unwrap_or_default() - before;
-    drop(responses);
-    drop(simulator);
 
-    let simulator = held();
-    let gateway = gateway(&simulator.url);
+    // The raw streams stay, so that what they took is not taken again.
+    let gateway = gateway(&url);
     let before = resident().unwrap_or_default();
     let mut streams = Vec::new();
     for _ in 0..STREAMS {
         let mut stream = gateway.stream(call()).await.unwrap();
-        let mut received = 0;
-        while received < text.len() - 100 {
-            if let Some(Chunk::Text(piece)) = stream.next().await {
-                received += piece.len();
+        let mut words = 0;
+        while words < DELTAS {
+            if let Some(Chunk::Text(_)) = stream.next().await {
+                words += 1;
             }
         }
         streams.push(stream);
     }
-    simulator.stalled(STREAMS).await;
     let kb = resident().unwrap_or_default() - before;
     #[expect(clippy::cast_precision_loss, reason = "for reading")]
     let each = |kb: i64| kb as f64 / STREAMS as f64;
     println!(
-        "memory: {STREAMS} held streams of 10 KB, the simulator's side included: raw {:.0} KB each, gateway {:.0} KB each",
+        "memory: {STREAMS} held streams after {DELTAS} deltas, the server's side included: raw {:.0} KB each, gateway {:.0} KB each",
         each(raw_kb),
         each(kb)
     );
-    drop(streams);
+    drop((responses, streams));
 }

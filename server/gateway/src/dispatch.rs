@@ -182,6 +182,8 @@ impl Inner {
             key,
             first_token,
             idle: self.config.timeouts.idle,
+            heard_at: self.clock.elapsed(),
+            alarm: None,
             ledger,
             choice: choice.clone(),
             permit,

@@ -99,6 +99,7 @@ impl Gateway {
                 };
                 health.models = models;
                 // It was seen to be well: its models need not be left alone any longer.
+                inner.restore_breakers().await;
                 let of_provider = format!("{}/", info.name);
                 for status in inner.breakers.list() {
                     if status.name.starts_with(&of_provider) {

@@ -305,6 +305,9 @@ fn judge(permit: Permit, completion: &Completion) {
     }
 }
 
+/// A wait on the clock.
+pub(crate) type Alarm = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A stream that has begun.
 pub(crate) struct Live {
     pub response: Response,
@@ -322,6 +325,10 @@ pub(crate) struct Live {
     /// What that allowed in all, for the message.
     pub first_token: Duration,
     pub idle: Duration,
+    /// When something was heard last, on the clock's scale.
+    pub heard_at: Duration,
+    /// Goes off at that moment, or before the time at which silence is too long.
+    pub alarm: Option<(Duration, Alarm)>,
     pub ledger: Ledger,
     pub choice: Choice,
     /// Told how the call went.
@@ -396,23 +403,40 @@ impl Live {
     }
 
     async fn read(&mut self, begun: bool) -> Read {
-        let (phase, after, limit) = if begun {
-            (Phase::Idle, self.idle, self.idle)
-        } else {
-            (Phase::FirstToken, self.first_token, self.first_by.saturating_sub(self.clock.elapsed()))
-        };
-        let clock = Arc::clone(&self.clock);
-        let provider = self.provider.name;
-        tokio::select! {
-            biased;
-            chunk = self.response.chunk() => match chunk {
-                Ok(Some(bytes)) => Read::Bytes(bytes),
-                Ok(None) => Read::End,
-                Err(error) => Read::Failed(self.transport.explain(provider, &self.endpoint, error)),
-            },
-            () = clock.sleep(limit) => {
-                Read::Failed(GatewayError::Timeout { provider: provider.to_owned(), phase, after })
-            }
+        loop {
+            let (phase, after, until) = if begun {
+                (Phase::Idle, self.idle, self.heard_at + self.idle)
+            } else {
+                (Phase::FirstToken, self.first_token, self.first_by)
+            };
+            let alarm = match &mut self.alarm {
+                // One alarm serves many pieces: each piece only moves the moment at which silence is too long.
+                Some((at, alarm)) if *at <= until => alarm,
+                alarm => {
+                    let clock = Arc::clone(&self.clock);
+                    let wait = until.saturating_sub(clock.elapsed());
+                    let sleep: Alarm = Box::pin(async move { clock.sleep(wait).await });
+                    &mut alarm.insert((until, sleep)).1
+                }
+            };
+            let provider = self.provider.name;
+            let read = tokio::select! {
+                biased;
+                chunk = self.response.chunk() => match chunk {
+                    Ok(Some(bytes)) => Read::Bytes(bytes),
+                    Ok(None) => Read::End,
+                    Err(error) => Read::Failed(self.transport.explain(provider, &self.endpoint, error)),
+                },
+                () = alarm => {
+                    self.alarm = None;
+                    if self.clock.elapsed() < until {
+                        continue;
+                    }
+                    Read::Failed(GatewayError::Timeout { provider: provider.to_owned(), phase, after })
+                }
+            };
+            self.heard_at = self.clock.elapsed();
+            return read;
         }
     }
 

@@ -9,37 +9,49 @@ use crate::Usage;
 
 /// Tokens of `text`, on the high side for any of the common tokenizers.
 ///
-/// A token is never longer than a word, so words are counted: letters by four and a half, digits by one and a half,
-/// signs singly, white space by the run, everything outside ASCII by its bytes. And since words can be stranger than
-/// that, the result is never under a third of the bytes.
+/// A token is never longer than a word, so words are counted: small letters by three, capitals, digits and signs almost
+/// singly, white space by the run, everything outside ASCII by its bytes. The result is never under a third of the
+/// bytes; for code and English it is about 1.6 times the real count.
 pub fn estimate_tokens(text: &str) -> u64 {
     #[derive(PartialEq, Clone, Copy)]
     enum Kind {
-        Letter,
+        Lower,
+        Upper,
         Digit,
         Space,
         Sign,
+        Control,
         Wide,
+        Rare,
     }
     // In tenths of a token.
-    let (mut tenths, mut run, mut kind) = (0u64, 0u64, Kind::Space);
     let cost = |kind: Kind, run: u64| match kind {
         _ if run == 0 => 0,
         // A short word is one token with the space before it; long ones are cut.
-        Kind::Letter if run <= 4 => 10,
-        Kind::Letter => (run * 10).div_ceil(3),
-        Kind::Digit => run * 8,
+        Kind::Lower if run <= 4 => 10,
+        Kind::Lower => (run * 10).div_ceil(3),
+        // A capital before small letters belongs to their word, but not always.
+        Kind::Upper if run == 1 => 7,
+        Kind::Upper => run * 9,
+        Kind::Digit => run * 9,
         Kind::Space if run == 1 => 1,
         Kind::Space => 10 + run.saturating_sub(16),
         Kind::Sign => run * 9,
+        // Scripts that many people write, and those that tokenizers know byte by byte only, with the space beside them.
         Kind::Wide => run * 7,
+        Kind::Rare | Kind::Control => (run + 1) * 10,
     };
+    let (mut tenths, mut run, mut kind) = (0u64, 0u64, Kind::Space);
     for &byte in text.as_bytes() {
         let next = match byte {
-            b'a'..=b'z' | b'A'..=b'Z' => Kind::Letter,
+            b'a'..=b'z' => Kind::Lower,
+            b'A'..=b'Z' => Kind::Upper,
             b'0'..=b'9' => Kind::Digit,
             b' ' | b'\t' | b'\n' | b'\r' => Kind::Space,
-            0x80.. => Kind::Wide,
+            0x80..0xc0 => kind,
+            0xc2..=0xd4 | 0xe3..=0xed => Kind::Wide,
+            0xc0.. => Kind::Rare,
+            0..0x20 | 0x7f => Kind::Control,
             _ => Kind::Sign,
         };
         if next != kind {

@@ -100,3 +100,35 @@ fn a_preference_that_cannot_be_met_says_why() {
     config.provider = Some("opnai".into());
     assert!(route(&config, Tier::B, None).unwrap_err().contains("no provider called `opnai`"));
 }
+
+fn fallbacks(config: &GatewayConfig, tier: Tier) -> Vec<String> {
+    let catalogue = Catalogue::built_in();
+    let route = Route { config, catalogue: &catalogue, local_ollama: false };
+    let first = route.model(tier, None).unwrap();
+    route.fallbacks(tier, &first).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_same_tier_of_the_others_comes_after_the_first() {
+    let all = config(&["gemini", "anthropic", "openai"], &[]);
+    assert_eq!(fallbacks(&all, Tier::B), ["openai/gpt-5.4", "gemini/gemini-2.5-pro"]);
+    assert_eq!(fallbacks(&all, Tier::A), ["openai/gpt-5.4-mini", "gemini/gemini-2.5-flash"]);
+    let mut named = all.clone();
+    named.fallbacks = Some([Vec::new(), vec!["gemini-2.5-flash".into(), "no-such/x".into()], Vec::new()]);
+    assert_eq!(fallbacks(&named, Tier::B), ["gemini/gemini-2.5-flash"]);
+    assert!(fallbacks(&named, Tier::A).is_empty());
+}
+
+#[test]
+fn code_that_stays_on_this_machine_is_not_sent_elsewhere() {
+    let mut local = config(
+        &["anthropic", "openai"],
+        &[("ollama", "http://127.0.0.1:11434"), ("nim", "http://localhost:8000")],
+    );
+    local.provider = Some("ollama".to_owned());
+    local.providers.get_mut("nim").unwrap().model = Some("own".to_owned());
+    assert_eq!(fallbacks(&local, Tier::B), ["nim/own"]);
+    // Named, it is the user's own choice.
+    local.fallbacks = Some([Vec::new(), vec!["anthropic/claude-haiku-4-5".into()], Vec::new()]);
+    assert_eq!(fallbacks(&local, Tier::B), ["anthropic/claude-haiku-4-5"]);
+}

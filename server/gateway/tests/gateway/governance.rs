@@ -120,6 +120,11 @@ async fn what_keeps_failing_is_left_alone_and_tried_again_once() {
     other.model = Some("anthropic/other".to_owned());
     assert_eq!(read(restarted.stream(other).await.unwrap()).await.text, "back");
 
+    // A check that finds it well closes it, in a third process too.
+    let third = on(config("anthropic", &simulator.url), books.clone(), &clock);
+    third.check("anthropic").await;
+    assert!(books.kept_breakers().await.iter().all(|status| status.state == BreakerState::Closed));
+
     clock.advance(Duration::from_secs(30));
     assert_eq!(read(gateway.stream(call("x")).await.unwrap()).await.text, "back");
     assert_eq!(gateway.breakers().await[0].state, BreakerState::Closed);

@@ -85,12 +85,16 @@ impl Link {
     }
 
     async fn send(&self, method: &'static str, id: Id, params: Value) -> Result<Value, Unanswered> {
+        if self.gone.is_cancelled() {
+            return Err(Unanswered::Gone);
+        }
         let request = Request::build(method).params(params).id(id).finish();
         let mut client = self.client.clone();
+        // An answer that came before the client left still counts.
         let response = tokio::select! {
             biased;
-            () = self.gone.cancelled() => return Err(Unanswered::Gone),
             response = client.call(request) => response,
+            () = self.gone.cancelled() => return Err(Unanswered::Gone),
         };
         match response {
             Ok(Some(response)) => {

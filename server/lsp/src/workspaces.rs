@@ -96,7 +96,9 @@ impl Workspaces {
         let mut desks = Vec::new();
         for folder in folders {
             // Nothing to recover, and no reason to leave a trace in a folder that is only looked at.
-            if !workspace_root(Some(&folder), None).join(".assist").is_dir() {
+            let asked = folder.clone();
+            let used = blocking(move || Ok(workspace_root(Some(&asked), None).join(".assist").is_dir()));
+            if !used.await.unwrap_or(false) {
                 continue;
             }
             match self.of_folder(Some(folder)).await {

@@ -72,7 +72,7 @@ impl EditorHost {
                 let answer = link.request("window/showDocument", params).await;
                 answer.is_ok_and(|answer| answer["success"] == true)
             };
-            if important && !shown {
+            if important && !shown && !link.gone.is_cancelled() {
                 let message = if written { format!("{first} ({})", path.display()) } else { first };
                 link.say(Severity::Info, &message);
             }

@@ -81,7 +81,6 @@ pub async fn put(link: &Link, base: &Snapshot, edits: &[TextEdit], label: &str) 
     loop {
         tokio::select! {
             biased;
-            () = link.gone.cancelled() => return Err(HostError::Gone),
             changed = watch.changes.changed() => if changed.is_err() && watch.expectation.seen().is_none() {
                 // Closed; whether with the edit or without is for the next reading to say.
                 return Ok(Put::Stale);
@@ -114,6 +113,7 @@ pub async fn put(link: &Link, base: &Snapshot, edits: &[TextEdit], label: &str) 
                     _ => Put::Stale,
                 });
             }
+            () = link.gone.cancelled() => return Err(HostError::Gone),
         }
         match (look(link, base, &watch, &judging).await, &reply) {
             (Look::InPlace(now), _) => return Ok(Put::Applied(now)),

@@ -71,8 +71,12 @@ fn is_remark(line: &str) -> bool {
 }
 
 /// The one anchor that is certain.
+///
+/// A model that repeats all it was asked for leaves no doubt; a shorter reading of the same text, which begins as it ends,
+/// does not count beside that. Among shorter ones two are one too many.
 pub(super) fn find(received: &str, continuation: &str, starts: &[Start]) -> Result<Anchor, NoAnchor> {
-    let mut found: Option<Anchor> = None;
+    let mut full: Vec<Anchor> = Vec::new();
+    let mut short: Vec<Anchor> = Vec::new();
     let mut doubtful = false;
     for start in starts {
         let Some(content) = continuation.get(start.at..) else { continue };
@@ -83,20 +87,21 @@ pub(super) fn find(received: &str, continuation: &str, starts: &[Start]) -> Resu
                 Trust::Doubtful => doubtful = true,
                 Trust::Sure => {
                     let end = start.at + len;
-                    match &found {
-                        // The same joint by a longer or shorter repetition.
-                        Some(known) if known.end == end => {}
-                        Some(_) => return Err(NoAnchor::Ambiguous),
-                        None => found = Some(Anchor { end, len }),
+                    let is_full = len == received.len() || repeated.chars().count() >= TAIL_CHARS;
+                    let kind = if is_full { &mut full } else { &mut short };
+                    // A longer or shorter repetition that ends at the same place is the same joint.
+                    if kind.iter().all(|known| known.end != end) {
+                        kind.push(Anchor { end, len });
                     }
                 }
             }
         }
     }
-    match found {
-        Some(anchor) => Ok(anchor),
-        None if doubtful => Err(NoAnchor::Ambiguous),
-        None => Err(NoAnchor::Missing),
+    let mut candidates = if full.is_empty() { short } else { full };
+    match (candidates.pop(), candidates.is_empty(), doubtful) {
+        (Some(anchor), true, _) => Ok(anchor),
+        (Some(_), false, _) | (None, _, true) => Err(NoAnchor::Ambiguous),
+        (None, _, false) => Err(NoAnchor::Missing),
     }
 }
 

@@ -59,7 +59,8 @@ pub fn tsx(seed: u64, size: usize) -> String {
     let mut names = Vec::new();
     while out.len() + 1300 < size {
         let nth = names.len();
-        let name = panel(&mut out, &mut dice, nth);
+        let depth = if size < 4096 { 0 } else { 3 };
+        let name = panel(&mut out, &mut dice, nth, depth);
         names.push(name);
     }
     out.push_str("export function Dashboard({ title, children, onClose }: DashboardProps) {\n");
@@ -72,7 +73,7 @@ pub fn tsx(seed: u64, size: usize) -> String {
     out
 }
 
-fn panel(out: &mut String, dice: &mut Dice, nth: usize) -> String {
+fn panel(out: &mut String, dice: &mut Dice, nth: usize, depth: usize) -> String {
     let noun = dice.pick(&NOUNS);
     let upper = format!("{}{}", noun[..1].to_uppercase(), &noun[1..]);
     let name = format!("{upper}Panel{nth}");
@@ -105,7 +106,7 @@ fn panel(out: &mut String, dice: &mut Dice, nth: usize) -> String {
     ));
     out.push_str("  const remove = useCallback((id: string) => {\n    setItems((known) => known.filter((item) => item.id !== id));\n  }, []);\n\n");
     out.push_str("  if (error !== null) {\n    return <p role=\"alert\">It didn't work: {error}</p>;\n  }\n\n  return (\n");
-    markup(out, dice, 2, 3);
+    markup(out, dice, 2, depth);
     out.push_str("  );\n}\n\n");
     name
 }

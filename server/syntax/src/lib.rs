@@ -2,7 +2,7 @@
 //!
 //! A model's answer comes in as text, chunk by chunk; [`Scanner`] finds the components in it, [`stitch()`] joins a cut
 //! answer and its continuation, [`place`] computes the edits that put a component into a file, and [`judge`] decides
-//! whether that may be applied. [`outline()`] names what a text declares; [`unified`] and [`merge3`] serve those who show
+//! whether that may be applied. [`outline()`] names what a text declares; [`unified`] and [`merge3()`] serve those who show
 //! and undo changes.
 //!
 //! Pure: no file, no socket, no clock, no async. Everything here takes hostile text and answers with a verdict, never with

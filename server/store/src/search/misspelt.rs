@@ -8,8 +8,8 @@ use super::query::quote;
 use crate::error::Result;
 use crate::rows;
 
-/// So many rows are looked at for each word.
-const CANDIDATES: i64 = 200;
+/// So many rows, the newest, are looked at for each word.
+const CANDIDATES: i64 = 400;
 
 /// Shorter words are not taken for misspelt: too much resembles them.
 const SHORTEST: usize = 5;
@@ -27,7 +27,7 @@ pub(crate) fn find(
     unknown: &[String],
 ) -> Result<Scores> {
     let candidates = format!(
-        "SELECT rowid AS number FROM {trigrams} WHERE {trigrams} MATCH ?1 ORDER BY rank LIMIT {CANDIDATES}"
+        "SELECT rowid AS number FROM {trigrams} WHERE {trigrams} MATCH ?1 ORDER BY rowid DESC LIMIT {CANDIDATES}"
     );
     let mut scores = Scores::new();
     for word in unknown.iter().filter(|word| word.chars().count() >= 3) {
@@ -41,8 +41,8 @@ pub(crate) fn find(
         if !parts.is_empty() || word.chars().count() < SHORTEST {
             continue;
         }
-        // One wrong, missing or added letter leaves one half of the word as it is, two of them leave one third. Pieces
-        // have at least three letters, and overlap where the word is short.
+        // One wrong, missing or added letter leaves one half of the word as it is; two of them mostly leave two thirds.
+        // Pieces have at least three letters, and overlap where the word is short.
         let letters: Vec<char> = word.chars().collect();
         for pieces in [2, 3] {
             let mut found = Vec::new();
@@ -64,12 +64,17 @@ pub(crate) fn find(
     Ok(scores)
 }
 
-/// A word cut into pieces, as a question for any of them.
+/// A word cut into two or three pieces, as a question for all of them but one: so many are left where one is wrong (or
+/// two that stand close together).
 fn pieces_of(letters: &[char], pieces: usize) -> String {
     let length = (letters.len() / pieces).max(3).min(letters.len());
     let last = letters.len() - length;
-    let piece = |n: usize| letters[last * n / (pieces - 1)..][..length].iter().collect::<String>();
-    (0..pieces).map(|n| quote(&piece(n))).collect::<Vec<_>>().join(" OR ")
+    let piece = |n: usize| quote(&letters[last * n / (pieces - 1)..][..length].iter().collect::<String>());
+    let without = |left_out: usize| {
+        let rest: Vec<String> = (0..pieces).filter(|n| *n != left_out).map(piece).collect();
+        format!("({})", rest.join(" AND "))
+    };
+    (0..pieces).map(without).collect::<Vec<_>>().join(" OR ")
 }
 
 /// How well the best word of a text resembles one that is asked for; zero when none does.

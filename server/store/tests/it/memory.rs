@@ -429,3 +429,33 @@ async fn memory_outlives_the_process_and_the_compaction_of_its_rows() {
     assert_eq!(at(0).plus(Duration::from_millis(1)), at(1));
     store.check().await.unwrap();
 }
+
+/// Words that stand in most rows are left out beside rarer ones, and asked for when the rarer ones are not enough.
+#[tokio::test]
+async fn common_words_find_what_rarer_ones_do_not() {
+    let store = Store::in_memory().unwrap();
+    let memory = |n: usize| {
+        let project = if n < 4_200 { "shop" } else { "blog" };
+        let value = if n % 1_000 == 7 { "the checkout page for giraffes" } else { "the checkout page" };
+        json!({
+            "id": format!("00000000-0000-4000-8000-{n:012x}"),
+            "project_id": project,
+            "category": "context",
+            "key": format!("number {n}"),
+            "value": value,
+        })
+    };
+    let document = json!({ "version": 1, "memories": (0..4_202).map(memory).collect::<Vec<_>>() });
+    store.memory().import_json(document, "shop", at(0)).await.unwrap();
+    let ask = async |project: Option<&str>| {
+        let recall = Recall { project: project.map(str::to_owned), ..Recall::of("giraffes at the checkout") };
+        let found = store.memory().recall(recall, at(1)).await.unwrap();
+        found.into_iter().map(|found| found.memory.key).collect::<Vec<_>>()
+    };
+    let found = ask(None).await;
+    assert_eq!(found.len(), 10);
+    let mut first = found[..5].to_vec();
+    first.sort();
+    assert_eq!(first, ["number 1007", "number 2007", "number 3007", "number 4007", "number 7"]);
+    assert_eq!(ask(Some("blog")).await.len(), 2);
+}

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, Waiter, lock};
-use crate::host::{Answer, Host, Question, Severity};
+use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::settings::Settings;
 
 /// Why a run is told to halt.
@@ -82,6 +82,16 @@ pub(crate) enum Break {
     Failed(String),
     /// It rests until something is set right; one sentence for the user.
     Paused(PauseReason, String),
+}
+
+impl From<HostError> for Break {
+    fn from(error: HostError) -> Self {
+        match error {
+            // Nobody is left to work for; the run rests until someone is.
+            HostError::Gone => Break::Paused(PauseReason::EditorClosed, error.to_string()),
+            error => Break::Failed(error.to_string()),
+        }
+    }
 }
 
 impl From<StoreError> for Break {

@@ -337,3 +337,13 @@ async fn the_server_ends_as_the_protocol_wants() {
     session.notify("exit", Value::Null);
     assert_eq!(session.gone().await, 0);
 }
+
+#[tokio::test]
+async fn a_folder_that_is_only_looked_at_keeps_no_trace() {
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], Script::new(Vec::new()));
+    let session = desk.editor(Options { rich: false, ..Options::default() }).await;
+    let uri = session.open_file(&desk, FILE);
+    session.close(&uri);
+    assert_eq!(session.leave().await, 0);
+    assert!(!desk.folder.has(".assist"));
+}

@@ -172,7 +172,7 @@ impl Applier {
             && task.request.path.as_ref() == Some(&path)
             && task.target.as_ref() == Some(&component.header.name)
         {
-            match run.host.rebase(&path, range, base).await.map_err(|e| Break::Failed(e.to_string()))? {
+            match run.host.rebase(&path, range, base).await? {
                 Rebased::Moved { range, .. } => target = Target::Selection(range),
                 Rebased::Touched { range, .. } => return Ok(Planned::Touched(range)),
             }
@@ -234,7 +234,7 @@ impl Applier {
         };
         let snapshots = run.store().snapshots();
         snapshots.record(run.id, set.id, vec![copy], run.clock().now()).await?;
-        let outcome = run.host.apply(set).await.map_err(|error| Break::Failed(error.to_string()))?;
+        let outcome = run.host.apply(set).await?;
         match outcome {
             Outcome::Applied { .. } => snapshots.mark_applied(set.id).await?,
             // What stays neither applied nor discarded is what a crash left.

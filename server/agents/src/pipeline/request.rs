@@ -154,7 +154,7 @@ struct ShownDiagnostic {
 pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<Conversation, Break> {
     let request = task.request.clone();
     let document = match &request.path {
-        Some(path) => Some(run.host.read(path).await.map_err(|error| Break::Failed(error.to_string()))?),
+        Some(path) => Some(run.host.read(path).await?),
         None => None,
     };
     let may_edit = request.intent.may_edit() && run.engine.may_write();

@@ -166,7 +166,7 @@ impl Task {
     /// The selection's new outer edges after the user edited inside it; the next attempt works on that.
     pub(crate) async fn moved_to(&mut self, range: Option<ByteRange>, run: &Run) -> Result<(), Break> {
         let Some(path) = self.request.path.clone() else { return Ok(()) };
-        let document = run.host.read(&path).await.map_err(|error| Break::Failed(error.to_string()))?;
+        let document = run.host.read(&path).await?;
         if self.request.selection.is_some() {
             let range = range.filter(|range| range.of(&document.text).is_some()).ok_or_else(|| {
                 Break::Failed(format!(

@@ -16,6 +16,7 @@ interface Provider extends vscode.QuickPickItem {
 const PROVIDERS: Provider[] = [
   { id: "anthropic", label: "Anthropic", description: "Claude" },
   { id: "openai", label: "OpenAI", description: "GPT" },
+  { id: "gemini", label: "Google Gemini", description: "Gemini" },
   { id: "openrouter", label: "OpenRouter", description: "many models, one key" },
   { id: "nim", label: "NVIDIA NIM", description: "hosted or your own" },
   { id: "openai-compatible", label: "OpenAI-compatible server", description: "its address comes from config.toml" },

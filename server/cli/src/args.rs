@@ -21,7 +21,7 @@ pub struct Global {
     /// The workspace; without it: the nearest folder with `.assist`, or the git repository, or the present folder.
     #[arg(long, global = true, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// The provider to use: anthropic, openai, nim, openrouter, ollama, openai-compatible.
+    /// The provider to use: anthropic, openai, gemini, nim, openrouter, ollama, openai-compatible.
     #[arg(long, global = true, value_name = "NAME")]
     pub provider: Option<String>,
     /// The model to use, `model` or `provider/model`.

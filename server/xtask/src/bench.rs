@@ -10,7 +10,12 @@ use anyhow::Context as _;
 /// # Errors
 /// When a benchmark fails.
 pub fn run(root: &Path, name: Option<&str>) -> anyhow::Result<()> {
-    let packages = [("assist-syntax", "server/syntax"), ("assist-tests", "tests")];
+    let packages = [
+        ("assist-syntax", "server/syntax"),
+        ("assist-gateway", "server/gateway"),
+        ("assist-store", "server/store"),
+        ("assist-tests", "tests"),
+    ];
     let mut ran = false;
     for (package, folder) in packages {
         if !root.join(folder).join("benches").is_dir() {

@@ -10,6 +10,7 @@ local M = {}
 local providers = {
   { id = 'anthropic', name = 'Anthropic' },
   { id = 'openai', name = 'OpenAI' },
+  { id = 'gemini', name = 'Google Gemini' },
   { id = 'openrouter', name = 'OpenRouter' },
   { id = 'nim', name = 'NVIDIA NIM' },
 }

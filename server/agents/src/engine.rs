@@ -2,21 +2,20 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use assist_base::{Clock, ConversationId, EventKind, PauseReason, RunId, RunState};
 use assist_gateway::{Gateway, GatewayConfig, GatewayError, ModelRef, Tier};
 use assist_runtime::{Recovered, Recovery, Trust, Workspace, process};
 use assist_store::{Found, Lease, Mode, NewSession, Owner, Session, Store, TransitionNote};
-use tokio::sync::oneshot;
 
 use crate::ask::AskRequest;
 use crate::books::StoreBooks;
 use crate::error::{ConfigError, EngineError};
 use crate::host::{Answer, Host, HostError};
 use crate::pipeline;
-use crate::run::{Halt, Handle, Run};
+use crate::run::{Halt, Handle, Run, lock};
 use crate::settings::{Options, Settings};
 
 /// How long a lease lives without a heartbeat when its owner cannot be looked up.
@@ -314,7 +313,16 @@ impl Engine {
     ) {
         let handle = Arc::new(Handle::default());
         lock(&self.runs).insert(id, Arc::clone(&handle));
-        let run = Run::new(id, Arc::clone(self), Arc::clone(&handle), host, settings, gateway);
+        let run = Run {
+            id,
+            store: self.store.clone(),
+            clock: Arc::clone(&self.clock),
+            may_write: self.may_write(),
+            host,
+            settings,
+            gateway,
+            handle: Arc::clone(&handle),
+        };
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             // The work runs in a task of its own, so that a panic in it ends the run and not its bookkeeping.
@@ -505,10 +513,6 @@ async fn heartbeat(engine: std::sync::Weak<Engine>) {
     }
 }
 
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Runs `work` where blocking is allowed.
 pub(crate) async fn blocking<T, F>(work: F) -> Result<T, EngineError>
 where
@@ -520,6 +524,3 @@ where
         Err(error) => Err(HostError::Unusable(format!("Assist failed inside: {error}")).into()),
     }
 }
-
-/// How a question that was asked elsewhere is answered here.
-pub(crate) type Waiter = oneshot::Sender<Answer>;

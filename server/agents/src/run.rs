@@ -1,6 +1,6 @@
 //! A run at work: its state, its events, its questions.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assist_base::{Clock, Event, EventKind, PauseReason, RunId, RunState, TextDelta};
 use assist_gateway::Gateway;
@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Engine, Waiter, lock};
 use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::settings::Settings;
 
@@ -21,6 +20,9 @@ pub(crate) enum Halt {
     /// It is to rest.
     Pause(PauseReason),
 }
+
+/// How a question that was asked elsewhere is answered here.
+type Waiter = oneshot::Sender<Answer>;
 
 /// What the rest of the process holds of a run.
 pub(crate) struct Handle {
@@ -103,31 +105,23 @@ impl From<StoreError> for Break {
 /// A run at work.
 pub(crate) struct Run {
     pub(crate) id: RunId,
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Whether files may be changed in this workspace.
+    pub(crate) may_write: bool,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) settings: Settings,
     pub(crate) gateway: Arc<Gateway>,
-    handle: Arc<Handle>,
+    pub(crate) handle: Arc<Handle>,
 }
 
 impl Run {
-    pub(crate) fn new(
-        id: RunId,
-        engine: Arc<Engine>,
-        handle: Arc<Handle>,
-        host: Arc<dyn Host>,
-        settings: Settings,
-        gateway: Arc<Gateway>,
-    ) -> Self {
-        Self { id, engine, host, settings, gateway, handle }
-    }
-
     pub(crate) fn store(&self) -> &Store {
-        &self.engine.store
+        &self.store
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
-        self.engine.clock.as_ref()
+        self.clock.as_ref()
     }
 
     /// Fails once the run was told to halt.
@@ -254,4 +248,9 @@ impl Run {
         }
         state
     }
+}
+
+/// The lock, also after a panic of whoever held it: what it guards is replaced whole, never half.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,7 @@
 //! `config.toml`, and kept keys. The rules of which layer may say what are in `assist_agents::settings`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use assist_agents::{
     ConfigError, Layer, Options, ProviderOptions, Scope, Settings, TierOptions, Wiring, settings,
@@ -11,20 +11,13 @@ use assist_base::Secret;
 use assist_gateway::{Transcript, registry};
 
 use crate::args::Global;
+use crate::folders::user_folder;
 use crate::keys;
 
 /// The name of a workspace's configuration file.
 pub const WORKSPACE_FILE: &str = "assist.toml";
 /// The name of the user's configuration file, inside the configuration folder.
 pub const USER_FILE: &str = "config.toml";
-
-/// The user's configuration folder: `ASSIST_CONFIG_DIR`, or the platform's own place.
-pub fn user_folder() -> Option<PathBuf> {
-    match std::env::var_os("ASSIST_CONFIG_DIR").filter(|folder| !folder.is_empty()) {
-        Some(folder) => Some(PathBuf::from(folder)),
-        None => Some(directories::ProjectDirs::from("", "", "assist")?.config_dir().to_owned()),
-    }
-}
 
 /// Configuration of this process.
 #[derive(Debug, Clone)]

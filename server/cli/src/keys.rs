@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use assist_agents::ConfigError;
 use assist_base::Secret;
 
-use crate::config::user_folder;
+use crate::folders::user_folder;
 
 /// The name of the private file, inside the configuration folder.
 const FILE: &str = "credentials.toml";

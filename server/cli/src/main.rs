@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod config;
 mod exit;
+mod folders;
 mod host;
 mod keys;
 mod logging;

@@ -324,6 +324,20 @@ fn a_component_that_stays_malformed_is_never_applied() {
 }
 
 #[test]
+fn a_repair_that_leaves_the_component_out_is_no_repair() {
+    let broken = NEW_HERO.replace("{title}</h1>", "{title</h1>");
+    let script = Script::first_then(
+        Reply::text(answer("Hero", FILE, &broken)),
+        Reply::text("Sorry, I cannot see what is wrong with it."),
+    );
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
+    let watch = Watch::over(&desk.folder, FILE);
+    ask(&desk).exits(1).says(&["Hero was not applied", "as it was"]);
+    watch.saw_only(&[HERO]);
+    assert_eq!(desk.sim.requests().len(), 3, "asked once, and twice for a repair");
+}
+
+#[test]
 fn code_that_was_cut_but_ended_in_good_order_is_not_applied() {
     // The model forgot the rest and wrote END all the same.
     let half = NEW_HERO.lines().take(6).map(|line| format!("{line}\n")).collect::<String>();

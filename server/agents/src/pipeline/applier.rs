@@ -145,7 +145,7 @@ impl Applier {
         if !component.ended {
             return Ok(Planned::Failed(vec!["It was not ended before the next component began.".to_owned()]));
         }
-        if !task.request.intent.may_edit() || !run.engine.may_write() {
+        if !task.request.intent.may_edit() || !run.may_write {
             return Err(Break::Failed(
                 "The answer holds code, but this request may not change files; nothing was applied."
                     .to_owned(),

@@ -9,7 +9,6 @@ use assist_syntax::{Component, Scanned, Scanner};
 use serde_json::json;
 
 use crate::pipeline::applier::{Applied, Applier, Failure};
-use crate::pipeline::ghost_fixer;
 use crate::pipeline::request::Conversation;
 use crate::pipeline::task::{Draft, Task};
 use crate::prompts;
@@ -21,24 +20,13 @@ const FLUSH_AFTER: Duration = Duration::from_millis(250);
 const FLUSH_BYTES: usize = 4 * 1024;
 /// Progress is told every so many lines of a component.
 const PROGRESS_LINES: usize = 25;
-/// How often components that the gate did not pass are asked for again.
-const MAX_REPAIRS: usize = 2;
-
-/// How building ended.
-pub(crate) enum Built {
-    /// Everything that was said is dealt with.
-    Whole,
-    /// The user changed the very text that was to be replaced; its outer edges, if known.
-    Touched(Option<ByteRange>),
-}
-
 /// How one reading of the draft ended.
 pub(crate) enum Read {
     /// The answer is whole.
     Whole,
     /// It broke off; the cause in words.
     Cut(String),
-    /// As [`Built::Touched`].
+    /// The user changed the very text that was to be replaced; its outer edges, if known.
     Touched(Option<ByteRange>),
 }
 
@@ -91,45 +79,27 @@ impl<'r> Builder<'r> {
         }
     }
 
-    /// Receives the answer, has it continued and repaired where needed, and applies what is whole.
-    pub(crate) async fn build(&mut self) -> Result<Built, Break> {
-        let mut resumed = !self.draft.raw.is_empty();
-        for repair in 0..=MAX_REPAIRS {
-            let read = if resumed { self.reread().await? } else { self.receive().await? };
-            resumed = false;
-            let read = match read {
-                Read::Cut(cause) => ghost_fixer::mend(self, cause).await?,
-                read => read,
-            };
-            if let Read::Touched(range) = read {
-                return Ok(Built::Touched(range));
-            }
-            if self.failures.is_empty() {
-                return Ok(Built::Whole);
-            }
-            if repair == MAX_REPAIRS {
-                break;
-            }
-            self.ask_for_repair().await?;
-        }
-        let failure = &self.failures[0];
-        let reasons = failure.reasons.join("; ");
-        Err(Break::Failed(format!(
-            "{} was not applied: {reasons}. Its place is as it was{}.",
-            failure.name,
-            if self.applier.changed().is_empty() { "" } else { "; what was whole has been applied" }
-        )))
+    /// Whether a resumed draft holds something already.
+    pub(crate) fn has_begun(&self) -> bool {
+        !self.draft.raw.is_empty()
+    }
+
+    /// The components that are still not passed.
+    pub(crate) fn failures(&self) -> &[Failure] {
+        &self.failures
     }
 
     /// Makes the components that were not passed the subject of a new draft.
-    async fn ask_for_repair(&mut self) -> Result<(), Break> {
-        let failures = std::mem::take(&mut self.failures);
-        let names: Vec<_> = failures.iter().map(|failure| failure.name.as_str()).collect();
+    pub(crate) async fn ask_for_repair(&mut self) -> Result<(), Break> {
+        let names: Vec<_> = self.failures.iter().map(|failure| failure.name.as_str()).collect();
         self.run.say(format!("Asking for {} again", names.join(", "))).await?;
         let raw = std::mem::take(&mut self.draft.raw);
         self.conversation.messages.push(Message { role: Role::Assistant, text: raw });
-        let shown: Vec<_> =
-            failures.iter().map(|f| serde_json::json!({ "name": f.name, "reasons": f.reasons })).collect();
+        let shown: Vec<_> = self
+            .failures
+            .iter()
+            .map(|f| serde_json::json!({ "name": f.name, "reasons": f.reasons }))
+            .collect();
         let context = serde_json::json!({ "failures": shown, "id": self.task.marker });
         let text = prompts::render("repair.md", context);
         self.conversation.messages.push(Message { role: Role::User, text });
@@ -142,7 +112,7 @@ impl<'r> Builder<'r> {
     }
 
     /// The first call of a draft: components are applied while the rest still streams.
-    async fn receive(&mut self) -> Result<Read, Break> {
+    pub(crate) async fn receive(&mut self) -> Result<Read, Break> {
         self.open_message().await?;
         let messages = self.conversation.messages.clone();
         let mut stream = match self.call("builder", messages).await? {
@@ -298,7 +268,11 @@ impl<'r> Builder<'r> {
         position: usize,
     ) -> Result<Option<Option<ByteRange>>, Break> {
         self.flush(true).await?;
-        match self.applier.apply(self.run, self.task, &component, self.draft.message, position).await? {
+        let applied =
+            self.applier.apply(self.run, self.task, &component, self.draft.message, position).await?;
+        // What was wrong with an earlier version of it does not count any more.
+        self.failures.retain(|failure| failure.name != component.header.name);
+        match applied {
             Applied::InPlace | Applied::Declined => {}
             Applied::Failed(failure) => self.failures.push(failure),
             Applied::Touched(range) => return Ok(Some(range)),

@@ -9,7 +9,7 @@ mod ghost_fixer;
 mod request;
 mod task;
 
-use assist_base::{EventKind, RunState};
+use assist_base::{ByteRange, EventKind, RunState};
 use assist_store::TransitionNote;
 use serde_json::json;
 
@@ -17,8 +17,10 @@ pub(crate) use request::anchor;
 pub(crate) use task::Task;
 
 use crate::run::{Break, Run};
-use builder::Builder;
+use builder::{Builder, Read};
 
+/// How often components that the gate did not pass are asked for again.
+const MAX_REPAIRS: usize = 2;
 /// How often the user may change the very text a run works on before it gives up.
 const MAX_RESTARTS: usize = 2;
 
@@ -41,8 +43,8 @@ async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> 
     for restart in 0..=MAX_RESTARTS {
         let conversation = request::messages(run, task, restart > 0).await?;
         let mut builder = Builder::new(run, task, applier, conversation);
-        match builder.build().await? {
-            builder::Built::Whole => {
+        match build(&mut builder).await? {
+            Built::Whole => {
                 let words = builder.words().to_owned();
                 if applier.changed().is_empty() && !words.trim().is_empty() {
                     // An answer in words. Hosts that do not stream have shown nothing of it yet.
@@ -51,11 +53,46 @@ async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> 
                 run.emit(EventKind::AgentCompleted, json!({ "agent": "builder" })).await?;
                 return Ok(applier.summary());
             }
-            builder::Built::Touched(range) => {
+            Built::Touched(range) => {
                 run.say("You changed the text Assist is working on; reading it again.").await?;
                 task.moved_to(range, run).await?;
             }
         }
     }
     Err(Break::Failed("You changed the text Assist was working on each time it was ready; nothing of yours was overwritten. Ask again when you are done there.".to_owned()))
+}
+
+/// How building ended.
+enum Built {
+    /// Everything that was said is dealt with.
+    Whole,
+    /// The user changed the very text that was to be replaced; its outer edges, if known.
+    Touched(Option<ByteRange>),
+}
+
+/// Receives the answer, has it continued and repaired where needed, and applies what is whole.
+async fn build(builder: &mut Builder<'_>) -> Result<Built, Break> {
+    for repair in 0..=MAX_REPAIRS {
+        let read = if builder.has_begun() { builder.reread().await? } else { builder.receive().await? };
+        let read = match read {
+            Read::Cut(cause) => ghost_fixer::mend(builder, cause).await?,
+            read => read,
+        };
+        if let Read::Touched(range) = read {
+            return Ok(Built::Touched(range));
+        }
+        if builder.failures().is_empty() {
+            return Ok(Built::Whole);
+        }
+        if repair < MAX_REPAIRS {
+            builder.ask_for_repair().await?;
+        }
+    }
+    let reasons: Vec<_> = builder
+        .failures()
+        .iter()
+        .map(|failure| format!("{} was not applied: {}", failure.name, failure.reasons.join("; ")))
+        .collect();
+    let kept = if builder.applied_something() { "; what was whole has been applied" } else { "" };
+    Err(Break::Failed(format!("{}. Its place is as it was{kept}.", reasons.join(". "))))
 }

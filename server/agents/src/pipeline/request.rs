@@ -157,7 +157,7 @@ pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<
         Some(path) => Some(run.host.read(path).await?),
         None => None,
     };
-    let may_edit = request.intent.may_edit() && run.engine.may_write();
+    let may_edit = request.intent.may_edit() && run.may_write;
     let target = match (&request.path, request.selection, &document) {
         (Some(path), Some(range), Some(document)) => Some(target_name(path, &document.text, range)),
         _ => None,

@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::{print, root};
 use crate::args::Global;
-use crate::config::{Config, USER_FILE, WORKSPACE_FILE, user_folder};
+use crate::config::{Config, USER_FILE, WORKSPACE_FILE};
 use crate::exit::{Exit, Stop};
+use crate::folders::user_folder;
 use crate::render::{Style, plain};
 
 /// One thing that was looked at.

@@ -34,12 +34,15 @@ fn victim() {
 fn a_killed_process_leaves_all_or_nothing() {
     let moments = moments(&ground());
     let commit = moments.iter().position(|moment| *moment == Moment::Committed).unwrap();
+    // What the killed leave behind goes with this.
+    let scratch = tempfile::tempdir().unwrap();
     for (n, moment) in moments.iter().enumerate() {
         let ground = ground();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "journal::tests::killed::victim", "--nocapture"])
             .env(AT, n.to_string())
             .env(ROOT, ground.folder.path())
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

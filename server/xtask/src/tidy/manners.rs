@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn no_file_names_one_machine() {
-        for line in ["// see /home/me/x", "root = \"/work/main\"", "cd /tmp/x", "file:///Users/me/a"] {
+        for line in ["// see /home/me/x", "root = \"/work/me\"", "cd /tmp/x", "file:///Users/me/a"] {
             assert_eq!(check_text("server/a/src/a.rs", line).len(), 1, "{line}");
             assert!(check_text("server/a/tests/a.rs", line).is_empty(), "{line}");
         }

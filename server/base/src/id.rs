@@ -81,6 +81,37 @@ id!(
     "change"
 );
 
+id!(
+    /// One thing that Assist remembers. A row of `advisor_memory`.
+    MemoryId,
+    "memory"
+);
+id!(
+    /// A document of the society, over all its versions. A row of `documents`.
+    DocumentId,
+    "document"
+);
+id!(
+    /// A node of a run's dependency graph. A row of `tasks`.
+    TaskId,
+    "task"
+);
+id!(
+    /// A message between roles. A row of `agent_messages`.
+    AgentMessageId,
+    "agent message"
+);
+id!(
+    /// A question that only the user may answer. A row of `approvals`.
+    ApprovalId,
+    "approval"
+);
+id!(
+    /// A named state of some files. A row of `snapshot_sets`.
+    SnapshotSetId,
+    "snapshot"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,6 @@ mod error;
 mod events;
 mod export;
 mod export_page;
-mod ids;
 mod lane;
 mod learning;
 mod leases;
@@ -42,6 +41,7 @@ mod working;
 
 pub use agent_messages::{AgentMessage, AgentMessages, NewAgentMessage};
 pub use approvals::{Approval, ApprovalStatus, Approvals, NewApproval};
+pub use assist_base::id::{AgentMessageId, ApprovalId, DocumentId, IdError, MemoryId, SnapshotSetId, TaskId};
 pub use blobs::{Blobs, MAX_BLOB_BYTES};
 pub use changed_files::{ChangeKind, ChangedFile};
 pub use checkpoints::{Checkpoint, Checkpoints};
@@ -52,7 +52,6 @@ pub use documents::{
 };
 pub use error::{Result, StoreError};
 pub use events::{Events, NewEvent};
-pub use ids::{AgentMessageId, ApprovalId, BadId, DocumentId, MemoryId, SnapshotSetId, TaskId};
 pub use learning::{
     Experience, ExperienceOutcome, FailurePattern, Improvement, ImprovementStatus, Learning, NewExperience,
     NewImprovement, Risk,

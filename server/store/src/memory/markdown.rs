@@ -135,7 +135,7 @@ fn property(entry: &mut Entry, item: &str) -> Result<(), String> {
     let (name, value) = item.split_once(':').ok_or("a property is written as `name: value`")?;
     let value = value.trim().to_owned();
     match name.trim() {
-        "id" => entry.id = Some(value.parse().map_err(|error: crate::ids::BadId| error.to_string())?),
+        "id" => entry.id = Some(value.parse().map_err(|error: crate::IdError| error.to_string())?),
         "project" => entry.project = Some(value),
         "confidence" => {
             entry.confidence = Some(value.parse().map_err(|_| format!("`{value}` is not a confidence"))?);
@@ -144,8 +144,7 @@ fn property(entry: &mut Entry, item: &str) -> Result<(), String> {
         "updated" => entry.updated = Some(value),
         "expires" => entry.expires = Some(value),
         "contradicted by" => {
-            entry.contradicted_by =
-                Some(value.parse().map_err(|error: crate::ids::BadId| error.to_string())?);
+            entry.contradicted_by = Some(value.parse().map_err(|error: crate::IdError| error.to_string())?);
         }
         "conversation" => entry.conversation = Some(value),
         other => return Err(format!("`{other}` is not a property of a memory")),

@@ -136,6 +136,9 @@ pub struct Verify {
     /// The id that markers must carry; any without it.
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
+    /// Judge against the files of this folder, and write into it what is whole.
+    #[arg(long, value_name = "DIR")]
+    pub apply: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

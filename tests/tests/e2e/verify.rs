@@ -3,7 +3,7 @@
 use assist_simulator::{SENTINEL, Script, component};
 use serde_json::{Value, json};
 
-use crate::support::{Desk, NEW_FOOTER, NEW_HERO, Ran, Wire};
+use crate::support::{Desk, HERO, NEW_FOOTER, NEW_HERO, Ran, Wire, with_new_footer, with_new_hero};
 
 const FILE: &str = "src/Hero.tsx";
 
@@ -104,4 +104,122 @@ fn input_that_is_no_answer_is_refused() {
     desk.run_with(&["verify", "--path", "../x.ts"], b"").exits(2);
     // Looking leaves nothing behind.
     assert!(!desk.folder.has(".assist"));
+}
+
+/// `assist verify --apply out`, with this on standard input.
+#[track_caller]
+fn apply(desk: &Desk, input: &str, code: i32) -> Vec<Value> {
+    lines(&desk.run_with(&["verify", "--apply", "out"], input.as_bytes()).exits(code))
+}
+
+#[test]
+fn what_is_whole_is_written_where_it_belongs() {
+    let desk = Desk::new(Wire::Anthropic, &[("out/src/Hero.tsx", HERO)], Script::default());
+    let card = "import { useState } from \"react\";\n\nexport function Card() {\n  return <p>{useState(1)[0]}</p>;\n}\n";
+    let badge =
+        "import { one } from \"./one\";\n\nexport function Badge() {\n  return <b>{one(() => 1)}</b>;\n}\n";
+    let text =
+        stream(&[("Hero", FILE, NEW_HERO), ("Badge", FILE, badge), ("Card", "src/new/Card.tsx", card)])
+            + SENTINEL;
+    let found = apply(&desk, &text, 0);
+    let told: Vec<_> = found[..3].iter().map(|line| (&line["applied"], &line["change"])).collect();
+    assert_eq!(
+        told,
+        [
+            (&json!(true), &json!("replaced")),
+            (&json!(true), &json!("inserted")),
+            (&json!(true), &json!("created"))
+        ]
+    );
+    assert_eq!(found[3], json!({"sentinel": true, "whole": 3, "total": 3, "applied": 3}));
+    // Hero took its own place, Badge stands behind it, its import beside the one that was there; the rest is as it was.
+    let (_, new_badge) = badge.split_once("\n\n").expect("code after the import");
+    let hero = with_new_hero();
+    let footer = hero.find("\nexport function Footer").expect("Footer is there");
+    let expected = format!("{}\n{new_badge}{}", &hero[..footer], &hero[footer..]);
+    let (first, rest) = expected.split_once('\n').expect("its import");
+    let expected = format!("{first}\nimport {{ one }} from \"./one\";\n{rest}");
+    let after = desk.folder.read("out/src/Hero.tsx");
+    assert_eq!(after, expected);
+    assert_eq!(desk.folder.read("out/src/new/Card.tsx"), card);
+    // The lines that are told are the component's in the file as it was when it was placed.
+    let hero_lines = found[0]["fileLines"].as_array().expect("a range").iter().map(|n| n.as_u64());
+    let hero_lines: Vec<usize> = hero_lines.map(|n| n.expect("a line") as usize).collect();
+    let shown: Vec<&str> =
+        hero.lines().skip(hero_lines[0] - 1).take(hero_lines[1] + 1 - hero_lines[0]).collect();
+    assert_eq!(shown, NEW_HERO.lines().collect::<Vec<_>>());
+
+    // The same once more changes nothing.
+    apply(&desk, &text, 0);
+    assert_eq!(desk.folder.read("out/src/Hero.tsx"), after);
+    assert_eq!(desk.folder.read("out/src/new/Card.tsx"), card);
+}
+
+#[test]
+fn what_is_not_whole_is_not_written_and_the_rest_is() {
+    let desk = Desk::new(Wire::Anthropic, &[("out/src/Hero.tsx", HERO)], Script::default());
+    let broken = NEW_HERO.replace("</section>", "</secton>");
+    let all =
+        stream(&[("Hero", FILE, &broken), ("Footer", FILE, NEW_FOOTER), ("Card", "src/Card.tsx", NEW_HERO)]);
+    let cut = &all[..all.rfind("{open ?").expect("it is there")];
+    let found = apply(&desk, cut, 1);
+    let told: Vec<_> = found[..3]
+        .iter()
+        .map(|line| (line["verdict"].as_str().expect("a verdict"), line["applied"] == true))
+        .collect();
+    assert_eq!(told, [("malformed", false), ("whole", true), ("truncated", false)]);
+    assert_eq!(found[3], json!({"sentinel": false, "whole": 1, "total": 3, "applied": 1}));
+    assert_eq!(desk.folder.read("out/src/Hero.tsx"), with_new_footer(HERO));
+    assert!(!desk.folder.has("out/src/Card.tsx"));
+}
+
+#[test]
+fn a_file_keeps_its_mark_its_line_endings_and_its_last_line() {
+    let windows = format!("\u{feff}{}", HERO.trim_end().replace('\n', "\r\n"));
+    let desk = Desk::new(Wire::Anthropic, &[("out/src/Hero.tsx", &windows)], Script::default());
+    apply(&desk, &(stream(&[("Hero", FILE, NEW_HERO)]) + SENTINEL), 0);
+    let expected = format!("\u{feff}{}", with_new_hero().trim_end().replace('\n', "\r\n"));
+    assert_eq!(desk.folder.read("out/src/Hero.tsx"), expected);
+}
+
+#[test]
+fn nothing_is_written_outside_the_folder_or_where_nobody_can_vouch_for_it() {
+    let had_errors = HERO.replace("</footer>", "</foter>");
+    let desk = Desk::new(Wire::Anthropic, &[("out/src/Hero.tsx", &had_errors)], Script::default());
+    let outside = desk.folder.beside("elsewhere");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&outside, desk.folder.path("out/link")).expect("a link can be made");
+    let code = "export const Hero = 1;\n";
+    let places = [
+        "../Hero.ts",
+        "/etc/Hero.ts",
+        "src/../../Hero.ts",
+        #[cfg(unix)]
+        "link/Hero.ts",
+        ".git/Hero.ts",
+        ".assist/Hero.ts",
+        "src",
+        "src/Hero.unknown",
+    ];
+    for place in places {
+        let found = apply(&desk, &(stream(&[("Hero", place, code)]) + SENTINEL), 1);
+        assert_eq!(
+            (&found[0]["verdict"], &found[0]["applied"]),
+            (&json!("refused"), &json!(false)),
+            "{place}"
+        );
+        assert!(found[0]["reasons"][0].as_str().is_some_and(|reason| !reason.is_empty()), "{place}");
+    }
+    assert!(std::fs::read_dir(&outside).expect("it is there").next().is_none());
+    assert!(!desk.folder.has("Hero.ts") && !desk.folder.has("out/src/Hero.unknown"));
+    // A file that had errors before cannot be proven whole afterwards.
+    let found = apply(&desk, &(stream(&[("Hero", FILE, NEW_HERO)]) + SENTINEL), 1);
+    assert_eq!((&found[0]["verdict"], &found[0]["applied"]), (&json!("refused"), &json!(false)));
+    assert_eq!(desk.folder.read("out/src/Hero.tsx"), had_errors);
+    // Without a path there is no place; with `--path` there is, and a missing folder is made.
+    let bare = (stream(&[("Hero", FILE, code)]) + SENTINEL).replace(" path=\"src/Hero.tsx\"", "");
+    assert_eq!(apply(&desk, &bare, 1)[0]["verdict"], "refused");
+    desk.run_with(&["verify", "--apply", "made/here", "--path", "a/Hero.ts"], bare.as_bytes()).exits(0);
+    assert_eq!(desk.folder.read("made/here/a/Hero.ts"), code);
+    desk.run_with(&["verify", "--apply", "made/here/a/Hero.ts"], bare.as_bytes()).exits(2).says(&["Hero.ts"]);
 }

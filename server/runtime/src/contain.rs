@@ -96,7 +96,7 @@ fn check_part(doc: &DocPath, part: &str) -> Result<(), FileError> {
 
 /// Whether some file system takes `part` for `.git` or `.assist`: letters in the other case, characters that HFS+
 /// ignores, dots, spaces and streams that NTFS drops, and its short names.
-fn is_protected(part: &str) -> bool {
+pub(crate) fn is_protected(part: &str) -> bool {
     let kept = |c: &char| !matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let plain: String = part.chars().filter(kept).collect::<String>().to_lowercase();
     let plain = plain.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);

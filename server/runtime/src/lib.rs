@@ -13,9 +13,13 @@ pub mod workspace;
 mod contain;
 mod disk;
 mod journal;
+mod rules;
+mod walk;
 
 pub use error::FileError;
 pub use journal::{Recovered, Recovery};
 pub use root::workspace_root;
+pub use rules::RuleFile;
 pub use text::{LineEnding, MAX_FILE_BYTES, TextFile};
+pub use walk::{ListedFile, Walked, looks_secret};
 pub use workspace::{Trust, Workspace};

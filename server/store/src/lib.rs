@@ -8,6 +8,7 @@
 mod agent_messages;
 mod approvals;
 mod blobs;
+mod breakers;
 mod changed_files;
 mod checkpoints;
 mod conversations;
@@ -43,6 +44,7 @@ pub use agent_messages::{AgentMessage, AgentMessages, NewAgentMessage};
 pub use approvals::{Approval, ApprovalStatus, Approvals, NewApproval};
 pub use assist_base::id::{AgentMessageId, ApprovalId, DocumentId, IdError, MemoryId, SnapshotSetId, TaskId};
 pub use blobs::{Blobs, MAX_BLOB_BYTES};
+pub use breakers::KeptBreakers;
 pub use changed_files::{ChangeKind, ChangedFile};
 pub use checkpoints::{Checkpoint, Checkpoints};
 pub use conversations::{Conversation, ConversationOutcome, Conversations};
@@ -57,7 +59,7 @@ pub use learning::{
     NewImprovement, Risk,
 };
 pub use leases::{HeldLease, Lease, Leases, Owner};
-pub use ledger::{CostsBy, Entry, Ledger, LedgerId, Settlement, Totals};
+pub use ledger::{CostsBy, Entry, Ledger, LedgerId, LedgerLine, Outlay, Settlement, Totals};
 pub use memory::{
     Category, Duplicate, FoundMemory, Imported, Memories, Memory, MemoryChange, MemoryFilter, NewMemory,
     Recall, Recalled, Remembered, Source, SourceEntry, Use,

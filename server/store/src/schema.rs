@@ -6,12 +6,13 @@ use rusqlite_migration::{HookError, M, Migrations};
 use crate::error::{Result, StoreError};
 
 /// Every migration, in order. A new one is appended here and never moved.
-pub(crate) const FILES: [(&str, &str); 5] = [
+pub(crate) const FILES: [(&str, &str); 6] = [
     ("0001_runs", include_str!("migrations/0001_runs.sql")),
     ("0002_memory", include_str!("migrations/0002_memory.sql")),
     ("0003_work", include_str!("migrations/0003_work.sql")),
     ("0004_snapshot_sets", include_str!("migrations/0004_snapshot_sets.sql")),
     ("0005_vector_blocks", include_str!("migrations/0005_vector_blocks.sql")),
+    ("0006_budgets", include_str!("migrations/0006_budgets.sql")),
 ];
 
 /// The schema version this program writes.
@@ -21,13 +22,14 @@ pub(crate) const VERSION: i64 = FILES.len() as i64;
 pub(crate) const APPLICATION_ID: i64 = 0x4153_5354;
 
 /// Tables without which a file that claims our version is not whole.
-pub(crate) const TABLES: [&str; 43] = [
+pub(crate) const TABLES: [&str; 44] = [
     "advisor_conversations",
     "advisor_memory",
     "agent_messages",
     "agent_sessions",
     "approvals",
     "blobs",
+    "breakers",
     "changed_files",
     "checkpoints",
     "conversation_sessions",
@@ -123,12 +125,13 @@ mod tests {
     use super::*;
 
     /// Hashes of the shipped files. Append; a hash that is already here may never change.
-    const SHIPPED: [&str; 5] = [
+    const SHIPPED: [&str; 6] = [
         "8e1b7eb0f47ed6e007b9648735be151245b7add6d3fbc2dcb28accc5634d6abe",
         "16e9a3adedd05dc3880727e97048a8a3492a0701d7c168bc47bb97449615d525",
         "470e44c591980a6f6df3a1636d682618f3b48ba0e12e255b01a88b69fee16d96",
         "8f3429a173c152baeee8160ed7f47bfa622402a8e1b3801fc0e98caf0cc74be8",
         "514637297472cd8894d6f1425bf61519be3c9f61104c3c618eedd8f9bc8a0617",
+        "56e8dd7a99282e430c162308f1f89530769f7125dc813803a916aa2bbef7320a",
     ];
 
     #[test]

@@ -9,9 +9,9 @@ use crate::error::{Result, StoreError};
 use crate::lane::{Durability, Lane, OnError};
 use crate::open::{self, Mode, Opened};
 use crate::{
-    AgentMessages, Approvals, Blobs, Checkpoints, Conversations, Documents, Events, Keeper, Learning, Leases,
-    Ledger, Memories, Messages, OpenDocuments, Past, ResponseCache, RunInputs, Sessions, Snapshots, Tasks,
-    Vectors, Working, damage,
+    AgentMessages, Approvals, Blobs, Checkpoints, Conversations, Documents, Events, Keeper, KeptBreakers,
+    Learning, Leases, Ledger, Memories, Messages, OpenDocuments, Past, ResponseCache, RunInputs, Sessions,
+    Snapshots, Tasks, Vectors, Working, damage,
 };
 
 /// Connections for reading, each with its thread. They open when there is something to read.
@@ -201,6 +201,11 @@ impl Store {
     /// Answers of models, to be given again: `response_cache`.
     pub fn response_cache(&self) -> ResponseCache<'_> {
         ResponseCache(self)
+    }
+
+    /// How circuit breakers are: `breakers`.
+    pub fn breakers(&self) -> KeptBreakers<'_> {
+        KeptBreakers(self)
     }
 
     /// Which process holds which document open: `open_documents`.

@@ -17,7 +17,7 @@ const TASK: &str = "55555555-5555-4555-8555-555555555555";
 const SET: &str = "66666666-6666-4666-8666-666666666666";
 
 /// What a version added to the rows before it. Never edited once the version is shipped: it is how that version wrote.
-const ROWS: [&str; 5] = [
+const ROWS: [&str; 6] = [
     "INSERT INTO advisor_conversations VALUES
         ('{TALK}', 'shop', 'assist', 'Signups', '{\"branch\":\"main\"}', 'tasked', 1000, 2000);
     INSERT INTO agent_sessions VALUES
@@ -60,6 +60,10 @@ const ROWS: [&str; 5] = [
     INSERT INTO snapshot_files VALUES ('{SET}', 'src/a.ts', '{OLD}');",
     "INSERT INTO vector_blocks (kind, model, block, used, bits)
         VALUES ('memory', 1, 0, zeroblob(128), zeroblob(1024));",
+    "INSERT INTO ledger (run_id, agent, model, tier, reserved_tokens, reserved_usd, created_at, reason, owner_pid,
+            owner_boot, owner_started)
+        VALUES ('{TASK}', 'architect', 'p/m', 'C', 100, 0.5, 1200, 'the model of tier C', 7, 'boot', 'start');
+    INSERT INTO breakers VALUES ('p/m', '{\"state\":\"open\"}', 1200);",
 ];
 
 /// A database as the given version left it.
@@ -141,6 +145,14 @@ async fn check(store: &Store, version: usize) {
         assert_eq!(store.documents().used_by(run).await.unwrap().len(), 1);
         assert_eq!(store.tasks().list(run).await.unwrap()[0].status, TaskStatus::Done);
     }
+    if version >= 6 {
+        assert_eq!(store.breakers().list().await.unwrap(), [serde_json::json!({ "state": "open" })]);
+        let calls = store.ledger().calls(TASK.parse().ok(), Timestamp(0), 9).await.unwrap();
+        assert_eq!(calls[0].reason.as_deref(), Some("the model of tier C"));
+    }
+    // What older versions wrote has no reason and saved nothing.
+    let calls = store.ledger().calls(Some(run), Timestamp(0), 9).await.unwrap();
+    assert_eq!((calls[0].reason.as_deref(), calls[0].saved_usd, calls[0].cost_usd), (None, 0.0, Some(0.25)));
     if version >= 4 {
         let sets = store.snapshots().sets(None, 9).await.unwrap();
         let kept = store.snapshots().restore_data(sets[0].id, None).await.unwrap();

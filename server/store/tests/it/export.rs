@@ -72,6 +72,8 @@ async fn busy_run() -> (Store, assist_base::RunId) {
         tier: "B".into(),
         tokens: 9,
         cost_usd: Some(1.0),
+        reason: None,
+        owner: None,
     };
     let id = store.ledger().reserve(entry, at(4)).await.unwrap();
     let used = Settlement { input: 5, output: 6, cost_usd: Some(0.25), ..Settlement::default() };

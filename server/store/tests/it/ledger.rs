@@ -1,5 +1,5 @@
 use assist_base::RunId;
-use assist_store::{CostsBy, Entry, LedgerId, Settlement, Store, StoreError, Totals};
+use assist_store::{CostsBy, Entry, LedgerId, Outlay, Owner, Settlement, Store, StoreError, Totals};
 
 use crate::at;
 
@@ -11,6 +11,8 @@ fn entry(run: RunId, cost_usd: Option<f64>) -> Entry {
         tier: "B".to_owned(),
         tokens: 1_000,
         cost_usd,
+        reason: None,
+        owner: None,
     }
 }
 
@@ -29,8 +31,10 @@ async fn a_settled_call_costs_what_it_cost_and_an_open_one_what_it_may() {
         cache_write: 3,
         cost_usd: Some(0.125),
         estimated: false,
+        saved_usd: 0.5,
+        ..Settlement::default()
     };
-    store.ledger().settle(first, used, at(3)).await.unwrap();
+    store.ledger().settle(first, used.clone(), at(3)).await.unwrap();
     // Settled once: a late second answer does not count twice.
     store.ledger().settle(first, Settlement { input: 9_999, ..used }, at(4)).await.unwrap();
     store
@@ -53,6 +57,7 @@ async fn a_settled_call_costs_what_it_cost_and_an_open_one_what_it_may() {
             reserved_usd: 0.25,
             unpriced: 0,
             estimated: 0,
+            saved_usd: 0.5,
         }
     );
     let later = store.ledger().totals_since(at(1)).await.unwrap();
@@ -103,4 +108,65 @@ async fn costs_are_summed_by_run_agent_model_tier_and_day() {
     assert_eq!(by(CostsBy::Model, None, at(1)).await, ["a/y=0.5/1", "l/z=0/1"]);
     assert_eq!(by(CostsBy::Tier, Some(run), at(0)).await, ["B=1.5/2"]);
     assert_eq!(by(CostsBy::Run, None, at(0)).await, [format!("{run}=1.5/2"), format!("{other}=0/1")]);
+}
+
+fn process(pid: u32, boot: &str) -> Owner {
+    Owner { pid, boot: boot.to_owned(), started: "s".to_owned(), label: String::new() }
+}
+
+#[tokio::test]
+async fn a_reservation_is_refused_by_what_others_have_set_aside() {
+    let store = Store::in_memory().unwrap();
+    let (run, other) = (RunId::new(), RunId::new());
+    let allow = |limit: f64| {
+        move |outlay: &Outlay| if outlay.day_usd + 0.25 <= limit { Ok(()) } else { Err(*outlay) }
+    };
+    let yesterday = store.ledger().reserve(entry(run, Some(9.0)), at(-1)).await.unwrap();
+    store.ledger().reserve_if(entry(run, Some(0.25)), at(0), at(1), allow(0.5)).await.unwrap().unwrap();
+    let second =
+        store.ledger().reserve_if(entry(other, Some(0.25)), at(0), at(2), allow(0.5)).await.unwrap().unwrap();
+    let refused = store.ledger().reserve_if(entry(run, Some(0.25)), at(0), at(3), allow(0.5)).await.unwrap();
+    let outlay = refused.unwrap_err();
+    assert_eq!((outlay.run_usd, outlay.run_calls, outlay.day_usd, outlay.day_calls), (9.25, 2, 0.5, 2));
+    // What a settled call did not use is there for others again.
+    let used = Settlement { cost_usd: Some(0.1), ..Settlement::default() };
+    store.ledger().settle(second, used, at(4)).await.unwrap();
+    store.ledger().reserve_if(entry(run, Some(0.25)), at(0), at(5), allow(0.6)).await.unwrap().unwrap();
+    store.ledger().settle(yesterday, Settlement::default(), at(6)).await.unwrap();
+    assert_eq!(store.ledger().calls(None, at(0), 99).await.unwrap().len(), 3);
+    let unpriced = store.ledger().outlay(run, at(-9)).await.unwrap();
+    assert_eq!(unpriced.unpriced_calls, 1, "settled without a price");
+}
+
+#[tokio::test]
+async fn what_the_dead_reserved_counts_as_spent_until_they_say_otherwise() {
+    let store = Store::in_memory().unwrap();
+    let run = RunId::new();
+    let by = |owner: Option<Owner>| Entry { owner, ..entry(run, Some(0.25)) };
+    let mut ids = Vec::new();
+    for owner in [
+        Some(process(1, "here")),
+        Some(process(2, "here")),
+        Some(process(3, "here")),
+        Some(process(2, "away")),
+        None,
+    ] {
+        ids.push(store.ledger().reserve(by(owner), at(0)).await.unwrap());
+    }
+    let settle = async |now| {
+        let alive = |owner: &Owner| owner.pid == 3;
+        let hour = std::time::Duration::from_secs(3_600);
+        store.ledger().settle_of_the_dead(process(1, "here"), at(now), hour, alive).await.unwrap()
+    };
+    // One's own and those of the living stay; of those who cannot be looked up it is believed only after a while.
+    assert_eq!(settle(1_000).await, 1);
+    let totals = store.ledger().totals(run).await.unwrap();
+    assert_eq!((totals.open, totals.cost_usd, totals.estimated), (4, 0.25, 1));
+    assert_eq!(settle(3_600_000).await, 2);
+    assert_eq!(settle(3_600_000).await, 0);
+    let late = Settlement { cost_usd: Some(0.125), ..Settlement::default() };
+    store.ledger().settle(ids[3], late.clone(), at(3_600_001)).await.unwrap();
+    store.ledger().settle(ids[3], Settlement { cost_usd: Some(9.0), ..late }, at(3_600_002)).await.unwrap();
+    let totals = store.ledger().totals(run).await.unwrap();
+    assert_eq!((totals.open, totals.cost_usd, totals.estimated), (2, 0.625, 2));
 }

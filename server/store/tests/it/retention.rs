@@ -141,6 +141,8 @@ async fn old_runs_and_conversations_go_and_memory_documents_and_costs_stay() {
         tier: "B".into(),
         tokens: 5,
         cost_usd: Some(0.5),
+        reason: None,
+        owner: None,
     };
     store.ledger().reserve(entry, at(0)).await.unwrap();
 

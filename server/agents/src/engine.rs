@@ -20,6 +20,8 @@ use crate::settings::{Options, Settings};
 
 /// How long a lease lives without a heartbeat when its owner cannot be looked up.
 const LEASE_STALE_AFTER: Duration = Duration::from_secs(30);
+/// After which time a call that was begun elsewhere is taken to have ended.
+const CALL_STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How often a live owner says so.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for its runs to come to rest.
@@ -129,6 +131,8 @@ impl Engine {
             return Ok(());
         }
         let (owner, now) = (self.owner.clone(), self.clock.now());
+        // Paid for or not, it counts against the budgets from now on.
+        self.store.ledger().settle_of_the_dead(owner.clone(), now, CALL_STALE_AFTER, is_alive).await?;
         for run in self.store.sessions().pause_orphans(owner, now, LEASE_STALE_AFTER, is_alive).await? {
             let data = serde_json::json!({ "state": "paused", "reason": "crash" });
             self.store.events().append(run, EventKind::Status, data, now).await?;
@@ -198,8 +202,10 @@ impl Engine {
             {
                 return Ok((settings, Arc::clone(gateway)));
             }
-            let books = Arc::new(StoreBooks::new(engine.store.clone(), Arc::clone(&engine.clock)));
-            let gateway = Arc::new(Gateway::new(settings.gateway.clone(), books, Arc::clone(&engine.clock))?);
+            let books =
+                StoreBooks::new(engine.store.clone(), engine.owner.clone(), Arc::clone(&engine.clock));
+            let gateway =
+                Arc::new(Gateway::new(settings.gateway.clone(), Arc::new(books), Arc::clone(&engine.clock))?);
             *current = Some((settings.gateway.clone(), Arc::clone(&gateway)));
             Ok((settings, gateway))
         })

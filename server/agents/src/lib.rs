@@ -19,7 +19,10 @@ pub use ask::{AskRequest, Diagnostic, Intent};
 pub use engine::{Engine, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
-pub use settings::{ApplyMode, Layer, Options, ProviderOptions, Scope, Settings, TierOptions};
+pub use settings::{
+    ApplyMode, BudgetOptions, Embeddings, EmbeddingsOptions, Layer, Options, ProviderOptions, Scope,
+    Settings, TierOptions,
+};
 pub use undo::Undone;
 
 pub use assist_base as base;

@@ -2,13 +2,19 @@
 //!
 //! `Options` arrive from users (each field may be absent), `Settings` are resolved. Strongest first: command-line flags,
 //! environment, editor settings, the workspace's `assist.toml`, the user's `config.toml`. Keys and base URLs are taken
-//! from the environment and the user's file only: a cloned repository cannot point Assist at another server.
+//! from the environment and the user's file only: a cloned repository cannot point Assist at another server. Nor can it
+//! raise a budget: see `spending`.
+
+mod spending;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use assist_base::Secret;
 use assist_gateway::{GatewayConfig, ProviderConfig};
 use serde::Deserialize;
+
+pub use spending::{BudgetOptions, LimitOptions};
 
 /// How a verified change reaches the user's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -37,6 +43,71 @@ pub struct Options {
     pub max_output_tokens: Option<u32>,
     /// User scope only: how to reach the providers.
     pub providers: BTreeMap<String, ProviderOptions>,
+    /// What may be spent.
+    pub budget: BudgetOptions,
+    /// How often providers may be asked, by name.
+    pub limits: BTreeMap<String, LimitOptions>,
+    /// Models to ask when a tier's model does not answer, in this order.
+    pub fallbacks: Option<FallbackOptions>,
+    /// Whether the cheapest model that can do a task is looked for, where none is named for its tier. None: while a budget
+    /// holds.
+    pub selector: Option<bool>,
+    /// User scope only: a file that adds to the model catalogue and overrides it.
+    pub catalogue: Option<PathBuf>,
+    /// User scope only: where recall gets its embeddings.
+    pub embeddings: EmbeddingsOptions,
+}
+
+/// Models to ask in place of a tier's, each `provider/model`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FallbackOptions {
+    /// For cheap work.
+    pub a: Vec<String>,
+    /// For ordinary work.
+    pub b: Vec<String>,
+    /// For hard work.
+    pub c: Vec<String>,
+}
+
+/// An endpoint for embeddings.
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmbeddingsOptions {
+    /// Where it is: an address with OpenAI's `/embeddings` below it, or an Ollama.
+    pub url: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// Its key, where it needs one.
+    pub api_key: Option<String>,
+}
+
+impl std::fmt::Debug for EmbeddingsOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = self.api_key.as_ref().map(|_| "***");
+        f.debug_struct("EmbeddingsOptions")
+            .field("url", &self.url)
+            .field("model", &self.model)
+            .field("api_key", &key)
+            .finish()
+    }
+}
+
+impl EmbeddingsOptions {
+    fn any(&self) -> bool {
+        self.url.is_some() || self.model.is_some() || self.api_key.is_some()
+    }
+}
+
+/// An endpoint for embeddings that is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Embeddings {
+    /// Where it is.
+    pub url: String,
+    /// The model.
+    pub model: String,
+    /// Its key, where it has one.
+    pub key: Option<Secret>,
 }
 
 /// Models by tier, each `model` or `provider/model`.
@@ -49,6 +120,12 @@ pub struct TierOptions {
     pub b: Option<String>,
     /// Hard work.
     pub c: Option<String>,
+}
+
+impl TierOptions {
+    fn any(&self) -> bool {
+        self.a.is_some() || self.b.is_some() || self.c.is_some()
+    }
 }
 
 /// How to reach one provider.
@@ -99,6 +176,12 @@ pub struct Settings {
     pub max_output_tokens: u32,
     /// What the gateway needs.
     pub gateway: GatewayConfig,
+    /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
+    pub selector: bool,
+    /// The user's file over the model catalogue; whoever resolves the layers reads it.
+    pub catalogue: Option<PathBuf>,
+    /// Where recall gets its embeddings.
+    pub embeddings: Option<Embeddings>,
     /// One sentence for everything that was said in a place where it does not count.
     pub warnings: Vec<String>,
 }
@@ -132,11 +215,35 @@ pub fn resolve(layers: &[Layer]) -> Settings {
             }
         }
     }
+    for layer in layers.iter().filter(|layer| layer.scope != Scope::User) {
+        for (name, said) in
+            [("catalogue", layer.options.catalogue.is_some()), ("embeddings", layer.options.embeddings.any())]
+        {
+            if said {
+                warnings.push(format!(
+                    "{} sets `{name}`, which only your own configuration may do; it was ignored.",
+                    layer.source
+                ));
+            }
+        }
+    }
+    let user = || layers.iter().filter(|layer| layer.scope == Scope::User).map(|layer| &layer.options);
+    let budgets = spending::budgets(layers, &mut warnings);
+    let fallbacks = layers.iter().find_map(|l| l.options.fallbacks.clone());
+    let embeddings = embeddings(
+        user().find_map(|o| o.embeddings.url.clone()),
+        user().find_map(|o| o.embeddings.model.clone()),
+        user().find_map(|o| o.embeddings.api_key.as_ref()),
+        &mut warnings,
+    );
     let tier_b = layers.iter().find_map(|l| l.options.model.clone().or_else(|| l.options.tiers.b.clone()));
     let gateway = GatewayConfig {
         providers,
         tiers: [first(|o| o.tiers.a.as_ref()), tier_b, first(|o| o.tiers.c.as_ref())],
         provider: first(|o| o.provider.as_ref()),
+        budgets,
+        limits: spending::limits(layers),
+        fallbacks: fallbacks.map(|said| [said.a, said.b, said.c]),
         ..GatewayConfig::default()
     };
     Settings {
@@ -145,8 +252,30 @@ pub fn resolve(layers: &[Layer]) -> Settings {
             .iter()
             .find_map(|l| l.options.max_output_tokens)
             .unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS),
+        selector: layers.iter().find_map(|l| l.options.selector).unwrap_or(budgets.any()),
+        catalogue: user().find_map(|o| o.catalogue.clone()),
+        embeddings,
         gateway,
         warnings,
+    }
+}
+
+fn embeddings(
+    url: Option<String>,
+    model: Option<String>,
+    key: Option<&String>,
+    warnings: &mut Vec<String>,
+) -> Option<Embeddings> {
+    match (url, model) {
+        (Some(url), Some(model)) => {
+            Some(Embeddings { url, model, key: key.map(Secret::new).filter(|key| !key.is_empty()) })
+        }
+        (None, None) => None,
+        _ => {
+            warnings
+                .push("`embeddings` needs both `url` and `model`; recall goes on by words alone.".to_owned());
+            None
+        }
     }
 }
 

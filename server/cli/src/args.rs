@@ -30,6 +30,9 @@ pub struct Global {
     /// Play a recorded transcript instead of calling a model.
     #[arg(long, global = true, value_name = "FILE")]
     pub replay: Option<PathBuf>,
+    /// Write the model's answers to a transcript that --replay plays, without secrets.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "replay")]
+    pub record: Option<PathBuf>,
     /// Log more to stderr (-v: what happens, -vv: in detail). Prompts and keys are never logged.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use assist_agents::{
-    ConfigError, Layer, Options, ProviderOptions, Scope, Settings, TierOptions, Wiring, settings,
+    BudgetOptions, ConfigError, EmbeddingsOptions, Layer, Options, ProviderOptions, Scope, Settings,
+    TierOptions, Wiring, settings,
 };
 use assist_base::Secret;
-use assist_gateway::{Transcript, registry};
+use assist_gateway::{Catalogue, Plan, Transcript, parse_usd, registry};
 
 use crate::args::Global;
 use crate::folders::user_folder;
@@ -18,6 +19,8 @@ use crate::keys;
 pub const WORKSPACE_FILE: &str = "assist.toml";
 /// The name of the user's configuration file, inside the configuration folder.
 pub const USER_FILE: &str = "config.toml";
+/// The name of the user's own model catalogue, beside it.
+pub const CATALOGUE_FILE: &str = "models.toml";
 
 /// Configuration of this process.
 #[derive(Debug, Clone)]
@@ -43,7 +46,7 @@ impl Config {
         };
         let mut layers = vec![
             Layer { scope: Scope::User, source: "the command line".to_owned(), options: flags },
-            Layer { scope: Scope::User, source: "the environment".to_owned(), options: environment() },
+            Layer { scope: Scope::User, source: "the environment".to_owned(), options: environment()? },
             Layer {
                 scope: Scope::Editor,
                 source: "the editor's settings".to_owned(),
@@ -84,8 +87,30 @@ impl Wiring for Config {
         if let Some(file) = &self.flags.replay {
             settings.gateway.replay = Some(transcript(file)?);
         }
+        settings.gateway.record.clone_from(&self.flags.record);
+        settings.gateway.catalogue = catalogue(settings.catalogue.as_deref())?;
         Ok(settings)
     }
+}
+
+/// The model catalogue with the user's file over it: the one that is named, or else `models.toml` beside `config.toml`.
+fn catalogue(named: Option<&Path>) -> Result<Option<Catalogue>, ConfigError> {
+    let Some(folder) = user_folder() else { return Ok(None) };
+    let file = named.map_or_else(|| folder.join(CATALOGUE_FILE), |named| folder.join(named));
+    let text = match std::fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(None),
+        Err(error) => {
+            return Err(ConfigError {
+                message: format!("The model catalogue {} cannot be read: {error}.", file.display()),
+                fix: "Correct `catalogue` in your config.toml, or make the file readable.".to_owned(),
+            });
+        }
+    };
+    Catalogue::built_in().overridden(&text).map(Some).map_err(|error| ConfigError {
+        message: format!("{}: {error}.", file.display()),
+        fix: format!("Correct {}.", file.display()),
+    })
 }
 
 /// A recorded transcript.
@@ -108,7 +133,32 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
 
-fn environment() -> Options {
+/// An amount of money in a variable.
+fn amount(name: &str) -> Result<Option<f64>, ConfigError> {
+    variable(name).map(|text| parse_usd(&text)).transpose().map_err(|problem| ConfigError {
+        message: format!("{name} cannot be used: {problem}."),
+        fix: format!("Correct or unset {name}."),
+    })
+}
+
+fn budget() -> Result<BudgetOptions, ConfigError> {
+    let plan = variable("ASSIST_PLAN").map(|text| text.parse::<Plan>()).transpose();
+    let cap = |plan: Plan| plan.cap_var().map_or(Ok(None), amount);
+    Ok(BudgetOptions {
+        plan: plan.map_err(|problem| ConfigError {
+            message: format!("ASSIST_PLAN cannot be used: {problem}."),
+            fix: "Correct or unset ASSIST_PLAN.".to_owned(),
+        })?,
+        run_usd: amount("ASSIST_RUN_CAP_USD")?,
+        day_usd: amount("ASSIST_DAILY_CAP_USD")?,
+        free_daily_cap_usd: cap(Plan::Free)?,
+        pro_daily_cap_usd: cap(Plan::Pro)?,
+        enterprise_daily_cap_usd: cap(Plan::Enterprise)?,
+        refuse_unpriced: None,
+    })
+}
+
+fn environment() -> Result<Options, ConfigError> {
     let mut providers = BTreeMap::new();
     for info in registry() {
         let options = ProviderOptions {
@@ -119,7 +169,7 @@ fn environment() -> Options {
             providers.insert(info.name.to_owned(), options);
         }
     }
-    Options {
+    Ok(Options {
         provider: variable("ASSIST_PROVIDER"),
         model: variable("ASSIST_MODEL"),
         tiers: TierOptions {
@@ -128,8 +178,14 @@ fn environment() -> Options {
             c: variable("TIER_C_MODEL"),
         },
         providers,
+        budget: budget()?,
+        embeddings: EmbeddingsOptions {
+            url: variable("ASSIST_EMBEDDINGS_URL"),
+            model: variable("ASSIST_EMBEDDINGS_MODEL"),
+            api_key: variable("ASSIST_EMBEDDINGS_KEY"),
+        },
         ..Options::default()
-    }
+    })
 }
 
 /// The options in `file`, or nothing where there is no such file.

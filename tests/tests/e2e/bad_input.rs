@@ -50,7 +50,7 @@ fn a_model_that_nobody_serves_is_named_with_its_address() {
     ask.push("--json");
     desk.run(&ask).exits(1).says(&["anthropic cannot be reached at http://127.0.0.1:1", "start the server"]);
     assert_eq!(desk.folder.read(FILE), HERO);
-    assert_eq!(desk.sessions()[0]["status"], "failed");
+    assert_eq!(desk.sessions()[0]["status"], "paused");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod support;
 
 mod auth_doctor;
 mod bad_input;
+mod budget;
 mod cli_ask;
 mod crash;
 mod demo;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
-use assist_gateway::{Call, Chunk, Completion, GatewayError, Message, Request, Role, StopReason, Tier};
+use assist_gateway::{
+    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason, Tier,
+};
 use assist_store::NewMessage;
 use assist_syntax::{Component, Scanned, Scanner};
 use serde_json::json;
@@ -192,7 +194,18 @@ impl<'r> Builder<'r> {
                 temperature: None,
             },
         };
-        self.run.unless_halted(self.run.gateway.stream(call)).await
+        let settings = &self.run.settings;
+        // A model that the user named for the tier is meant; otherwise the cheapest that can do the task may be looked for.
+        let chooses = settings.selector && settings.gateway.tiers[1].is_none();
+        let complexity = chooses.then(|| self.complexity());
+        let extras = Extras { complexity, ..Extras::default() };
+        self.run.unless_halted(self.run.gateway.stream_with(call, extras)).await
+    }
+
+    /// A guess of how hard the task is.
+    fn complexity(&self) -> Complexity {
+        let lines = self.task.selected.as_deref().map_or(0, |text| text.lines().count());
+        Complexity::guess(&self.task.request.title(), lines)
     }
 
     /// The stream's next chunk. While the model is silent, what was received is stored.
@@ -438,10 +451,15 @@ fn cut() -> Completion {
     }
 }
 
-/// A call that failed before it began, as the end of the run.
+/// A call that failed before it began: the run rests until the key, the credit, the budget, the name, the network or the
+/// choice of the model is mended. A transcript that has no answer will never have one.
 pub(crate) fn broken(error: &GatewayError) -> Break {
     match error {
-        GatewayError::Budget { .. } => Break::Paused(PauseReason::Budget, error.to_string()),
-        error => Break::Failed(error.to_string()),
+        GatewayError::Budget { usage, .. } => {
+            let used = usage.as_ref().map(|usage| format!(" So far: {usage}.")).unwrap_or_default();
+            Break::Paused(PauseReason::Budget, format!("{error}{used}"))
+        }
+        GatewayError::NotRecorded => Break::Failed(error.to_string()),
+        error => Break::Paused(PauseReason::User, error.to_string()),
     }
 }

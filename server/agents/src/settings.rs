@@ -186,6 +186,13 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+impl Default for Settings {
+    /// Where nobody has said anything.
+    fn default() -> Self {
+        resolve(&[])
+    }
+}
+
 /// The default upper bound for one answer: a component is under 150 lines, an answer rarely holds more than a few.
 pub const DEFAULT_MAX_OUTPUT_TOKENS: u32 = 8_192;
 

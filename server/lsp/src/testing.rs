@@ -24,7 +24,7 @@ impl Wiring for Fixed {
             apply: editor.apply.unwrap_or(ApplyMode::Direct),
             max_output_tokens: 1000,
             gateway: self.0.clone(),
-            warnings: Vec::new(),
+            ..Settings::default()
         })
     }
 }

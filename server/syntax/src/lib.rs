@@ -2,7 +2,7 @@
 //!
 //! A model's answer comes in as text, chunk by chunk; [`Scanner`] finds the components in it, [`stitch()`] joins a cut
 //! answer and its continuation, [`place`] computes the edits that put a component into a file, and [`judge`] decides
-//! whether that may be applied. [`outline()`] names what a text declares; [`unified`] and [`merge3()`] serve those who show
+//! whether that may be applied. [`hunks`] does the same for surgical edits. [`outline()`] names what a text declares; [`unified`] and [`merge3()`] serve those who show
 //! and undo changes.
 //!
 //! Pure: no file, no socket, no clock, no async. Everything here takes hostile text and answers with a verdict, never with
@@ -10,6 +10,7 @@
 
 pub mod diff;
 pub mod gate;
+pub mod hunks;
 pub mod languages;
 pub mod merge;
 pub mod merge3;
@@ -23,10 +24,10 @@ mod tree;
 
 pub use brackets::{Open, OpenKind};
 pub use diff::unified;
-pub use gate::{Candidate, Judgement, Reason, Verdict, faults, judge};
+pub use gate::{Candidate, Judgement, Reason, Verdict, faults, judge, judge_edits};
 pub use languages::Language;
 pub use merge::{How, PlaceError, Placement, Target, imports, place};
 pub use merge3::{Conflict, merge3};
 pub use outline::{Kind, Outlined, enclosing, outline};
-pub use scanner::{Component, Ending, Header, Scanned, Scanner};
+pub use scanner::{Block, Component, Ending, Header, Scanned, Scanner};
 pub use stitch::{MIN_ANCHOR, NoAnchor, Seam, Stitched, TAIL_CHARS, stitch, tail};

@@ -113,7 +113,7 @@ fn open_component(received: &str) -> Option<OpenComponent> {
                 id.clone_from(&header.id);
                 open = Some(OpenComponent { name: header.name, id: header.id, start, code: at });
             }
-            Some(Marker::End(end)) if id.is_none() || id == end => open = None,
+            Some(Marker::End(_, end)) if id.is_none() || id == end => open = None,
             _ => {}
         }
     }
@@ -139,7 +139,10 @@ fn restart(received: &str, continuation: &str, open: &OpenComponent) -> Result<S
     }
     let fresh = continuation.get(at..).unwrap_or_default();
     let code = |text: &str| {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("```"));
+        // Every hunk of an edit block begins with the same marker: it tells nothing.
+        let tells =
+            |line: &&str| !line.is_empty() && !line.starts_with("```") && marker::inner(line).is_none();
+        let lines = text.lines().map(str::trim).filter(tells);
         lines.take(1).map(str::to_owned).next().unwrap_or_default()
     };
     let was = received.get(open.code..).unwrap_or_default();
@@ -166,7 +169,7 @@ fn append(received: &str, continuation: &str) -> Result<Stitched, NoAnchor> {
     let only_markers = continuation
         .lines()
         .filter(|line| !blank_or_fence(line))
-        .all(|line| matches!(marker::parse(line), Some(Marker::End(_) | Marker::Sentinel)));
+        .all(|line| matches!(marker::parse(line), Some(Marker::End(..) | Marker::Sentinel)));
     if !further && (!only_markers || known.is_empty()) {
         return Err(NoAnchor::Missing);
     }

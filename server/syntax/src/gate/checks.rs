@@ -3,13 +3,16 @@
 use super::{Candidate, Names, Reason, reason};
 use crate::languages::Language;
 use crate::merge::How;
-use crate::scanner::marker;
+use crate::scanner::{Block, marker};
 use assist_base::DocPath;
 
 /// Why a component is refused, whatever its syntax.
 pub(super) fn refusal(candidate: &Candidate<'_>) -> Option<Vec<Reason>> {
     let component = candidate.component;
     let before = candidate.before.unwrap_or_default();
+    if component.header.block == Block::Edits {
+        return Some(reason("This is an edit block, not the code of a component.", None));
+    }
     // Code may hold marker lines only where the file held the same line already.
     let marker = component.code.lines().enumerate().find(|(_, line)| {
         marker::parse(line).is_some() && !before.lines().any(|known| known.trim() == line.trim())

@@ -9,9 +9,11 @@
 //! the caller's to check: the gate sees text, not the workspace.
 
 mod checks;
+mod edits;
+mod syntax;
 
 pub(crate) use checks::is_prose_line;
-mod syntax;
+pub use edits::judge_edits;
 
 use assist_base::DocPath;
 

@@ -10,13 +10,13 @@ use crate::languages::Language;
 use crate::tree;
 
 /// A text with all that the parsers say of it.
-struct Parsed {
-    tree: Option<Tree>,
+pub(super) struct Parsed {
+    pub tree: Option<Tree>,
     /// What the deciding parser has against it.
-    faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
     /// No parser could read it.
-    unread: bool,
-    reading: Option<Reading>,
+    pub unread: bool,
+    pub reading: Option<Reading>,
 }
 
 fn parse(language: Language, text: &str, candidate: &Candidate<'_>) -> Parsed {
@@ -33,7 +33,7 @@ pub(super) fn faults(language: Language, text: &str, declarations: bool) -> Vec<
     parsed.faults.iter().map(|fault| in_code(fault, text)).collect()
 }
 
-fn parse_file(language: Language, text: &str, declarations: bool) -> Parsed {
+pub(super) fn parse_file(language: Language, text: &str, declarations: bool) -> Parsed {
     let tree = tree::parse(language, text);
     if language.is_ecma() {
         let reading = ecma::read(language, text, declarations, tree.as_ref());
@@ -242,7 +242,7 @@ fn broken_file(
 }
 
 /// Where an offset of the text before lies after the edits; `None` inside what they replace.
-fn moved(offset: usize, edits: &[TextEdit]) -> Option<usize> {
+pub(super) fn moved(offset: usize, edits: &[TextEdit]) -> Option<usize> {
     let mut place = offset;
     for edit in edits.iter().take_while(|edit| edit.range.start <= offset) {
         if offset < edit.range.end {
@@ -254,7 +254,7 @@ fn moved(offset: usize, edits: &[TextEdit]) -> Option<usize> {
 }
 
 /// Whether a range of the text after touches something that the edits put there.
-fn inserted(range: ByteRange, edits: &[TextEdit]) -> bool {
+pub(super) fn inserted(range: ByteRange, edits: &[TextEdit]) -> bool {
     let mut shift = 0_isize;
     edits.iter().any(|edit| {
         let start = edit.range.start.saturating_add_signed(shift);
@@ -357,7 +357,7 @@ fn in_file(fault: &Fault, candidate: &Candidate<'_>) -> Reason {
     Reason { message: format!("Line {line} of the file would be wrong: {}.", fault.message), line: None }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     let head = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
     head.iter().filter(|&&byte| byte == b'\n').count() + 1
 }

@@ -11,13 +11,13 @@ use crate::languages::{Family, Language};
 
 /// How a text indents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     Tab,
     Spaces(usize),
 }
 
 /// The unit that most indented lines of a text show, if any do.
-pub(super) fn unit(text: &str) -> Option<Unit> {
+pub(crate) fn unit(text: &str) -> Option<Unit> {
     let mut tabs = 0_usize;
     let mut steps: HashMap<usize, usize> = HashMap::new();
     let mut previous = 0_usize;

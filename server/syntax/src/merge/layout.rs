@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// What ends most of the lines of a text; `\n` where there is none.
-pub(super) fn line_ending(text: &str) -> &'static str {
+pub(crate) fn line_ending(text: &str) -> &'static str {
     let lines = text.bytes().filter(|&byte| byte == b'\n').count();
     let windows = text.matches("\r\n").count();
     if windows * 2 > lines { "\r\n" } else { "\n" }
@@ -31,6 +31,6 @@ pub(super) fn next_line(text: &str, offset: usize) -> usize {
 }
 
 /// The white space a line begins with.
-pub(super) fn indentation(line: &str) -> &str {
+pub(crate) fn indentation(line: &str) -> &str {
     &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
 }

@@ -5,8 +5,8 @@
 //! replaced by name *and* kind, and by name alone only where one declaration bears it.
 
 mod imports;
-mod indent;
-mod layout;
+pub(crate) mod indent;
+pub(crate) mod layout;
 mod named;
 mod selection;
 

@@ -75,6 +75,14 @@ pub(crate) fn edges(code: &str) -> Edges {
     Edges { range, sentinel }
 }
 
+/// As [`edges`] for text whose fences count: only a sentinel at the end is none of it.
+pub(crate) fn end(text: &str) -> Edges {
+    match last_line(text) {
+        Some(line) if text[line.clone()].trim() == SENTINEL => Edges { range: 0..line.start, sentinel: true },
+        _ => Edges { range: 0..text.len(), sentinel: false },
+    }
+}
+
 /// The first line that is not blank, with its newline.
 fn first_line(text: &str) -> Option<Range<usize>> {
     let start = text.len() - text.trim_start().len();

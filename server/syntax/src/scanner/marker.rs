@@ -1,17 +1,26 @@
-//! The three lines of the component protocol.
+//! The lines of the component protocol.
 //!
 //! ```text
 //! /// COMPONENT_START: Hero path="src/components/Hero.tsx" exports=Hero id=7f3a ///
 //! /// COMPONENT_END id=7f3a ///
+//! /// EDIT_START: path="src/app.ts" id=7f3a ///
+//! /// SEARCH id=7f3a ///
+//! /// REPLACE id=7f3a ///
+//! /// EDIT_END id=7f3a ///
 //! // --- VIBECODER_COMPLETE ---
 //! ```
 //!
-//! A marker is a whole line; white space around it, and CRLF, do not matter. Anything else is text.
+//! A marker is a whole line; white space around it, and CRLF, do not matter. Anything else is text. SEARCH and REPLACE
+//! mean something inside an edit block only: [`inner`] reads them, [`parse`] does not.
 
-use super::Header;
+use super::{Block, Header};
 
 pub(crate) const START: &str = "/// COMPONENT_START:";
 pub(crate) const END: &str = "/// COMPONENT_END";
+pub(crate) const EDIT_START: &str = "/// EDIT_START:";
+pub(crate) const EDIT_END: &str = "/// EDIT_END";
+const SEARCH: &str = "/// SEARCH";
+const REPLACE: &str = "/// REPLACE";
 pub(crate) const SENTINEL: &str = "// --- VIBECODER_COMPLETE ---";
 const CLOSE: &str = "///";
 
@@ -21,8 +30,25 @@ pub(crate) const MAX_MARKER: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Marker {
     Start(Header),
-    End(Option<String>),
+    End(Block, Option<String>),
     Sentinel,
+}
+
+/// A line within an edit block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Inner {
+    /// What is looked for follows; the line of the file where it begins, if the model says so.
+    Search { id: Option<String>, line: Option<usize> },
+    /// What takes its place follows.
+    Replace { id: Option<String> },
+}
+
+impl Inner {
+    pub(crate) fn id(&self) -> Option<&str> {
+        match self {
+            Self::Search { id, .. } | Self::Replace { id } => id.as_deref(),
+        }
+    }
 }
 
 /// Whether a line that begins like this may still turn out to be a marker.
@@ -31,7 +57,9 @@ pub(crate) fn may_become(line: &str) -> bool {
         return false;
     }
     let line = line.trim_start();
-    [START, END].iter().any(|marker| marker.starts_with(line) || line.starts_with(marker))
+    [START, END, EDIT_START, EDIT_END]
+        .iter()
+        .any(|marker| marker.starts_with(line) || line.starts_with(marker))
         || SENTINEL.starts_with(line)
         || line.strip_prefix(SENTINEL).is_some_and(|rest| rest.trim().is_empty())
 }
@@ -46,15 +74,43 @@ pub(crate) fn parse(line: &str) -> Option<Marker> {
         return Some(Marker::Sentinel);
     }
     if let Some(rest) = line.strip_prefix(START) {
-        return header(inner(rest)?).map(Marker::Start);
+        return header(within(rest)?).map(Marker::Start);
     }
-    let (words, attributes) = attributes(inner(line.strip_prefix(END)?)?)?;
+    if let Some(rest) = line.strip_prefix(EDIT_START) {
+        return edit_header(within(rest)?).map(Marker::Start);
+    }
+    let (block, rest) = match line.strip_prefix(END) {
+        Some(rest) => (Block::Component, rest),
+        None => (Block::Edits, line.strip_prefix(EDIT_END)?),
+    };
+    let (words, attributes) = attributes(within(rest)?)?;
     (words.is_empty() && attributes.path.is_none() && attributes.exports.is_empty())
-        .then_some(Marker::End(attributes.id))
+        .then_some(Marker::End(block, attributes.id))
+}
+
+/// The marker within an edit block that a whole line is.
+pub(crate) fn inner(line: &str) -> Option<Inner> {
+    if line.len() > MAX_MARKER {
+        return None;
+    }
+    let line = line.trim();
+    let (search, rest) = match line.strip_prefix(SEARCH) {
+        Some(rest) => (true, rest),
+        None => (false, line.strip_prefix(REPLACE)?),
+    };
+    let (mut id, mut at) = (None, None);
+    for token in within(rest.strip_prefix(':').unwrap_or(rest))?.split_whitespace() {
+        match token.split_once('=')? {
+            ("id", value) => id = Some(unquote(value)?.to_owned()),
+            ("line", value) if search => at = Some(unquote(value)?.parse().ok()?),
+            _ => return None,
+        }
+    }
+    Some(if search { Inner::Search { id, line: at } } else { Inner::Replace { id } })
 }
 
 /// What stands before the closing `///`, which needs white space before it.
-fn inner(rest: &str) -> Option<&str> {
+fn within(rest: &str) -> Option<&str> {
     let inner = rest.strip_suffix(CLOSE)?;
     (inner.ends_with([' ', '\t']) && (inner.starts_with([' ', '\t']))).then_some(inner)
 }
@@ -62,6 +118,17 @@ fn inner(rest: &str) -> Option<&str> {
 fn header(inner: &str) -> Option<Header> {
     let (name, attributes) = attributes(inner)?;
     (!name.is_empty()).then_some(Header { name, ..attributes })
+}
+
+/// An edit block goes by its path.
+fn edit_header(inner: &str) -> Option<Header> {
+    let (words, attributes) = attributes(inner)?;
+    let name = match &attributes.path {
+        Some(path) => path.clone(),
+        None if words.is_empty() => "edits".to_owned(),
+        None => words,
+    };
+    Some(Header { name, block: Block::Edits, ..attributes })
 }
 
 /// The words before the first attribute, and the attributes.

@@ -1,13 +1,16 @@
-//! The stream scanner: finds components in a model's answer while it arrives.
+//! The stream scanner: finds components and edit blocks in a model's answer while it arrives.
 //!
 //! Feed it chunks of any size; the same text gives the same components and the same talk however it was cut. A line is
 //! held back only while it may still become a marker or the fence around a component. The component that is being read is
 //! one `String`; nothing is parsed before its end. Code fences are stripped at a component's edges only, because code may
 //! hold fences itself.
 //!
+//! An edit block streams as a component does and comes out as one, with [`Block::Edits`] in its header; what is in it is
+//! [`crate::hunks`]' to read.
+//!
 //! What it does not do: it does not judge code. A component without an END is reported as not ended, never as whole.
 
-mod fence;
+pub(crate) mod fence;
 pub(crate) mod marker;
 
 use crate::brackets::{Brackets, Open};
@@ -15,10 +18,22 @@ use crate::languages::{Family, Language};
 use assist_base::DocPath;
 use marker::Marker;
 
+/// What stands between a START and its END.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Block {
+    /// Code: one named, complete piece.
+    #[default]
+    Component,
+    /// Search/replace hunks or a unified diff.
+    Edits,
+}
+
 /// What a START marker says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Header {
-    /// The component's name.
+    /// What it begins.
+    pub block: Block,
+    /// The component's name; an edit block goes by its path.
     pub name: String,
     /// Where it goes, as the model wrote it: not checked, not normalised.
     pub path: Option<String>,
@@ -34,7 +49,7 @@ pub struct Component {
     /// Its START marker.
     pub header: Header,
     /// The code, with `\n` line endings, without markers and without a fence around it. Ends with a newline unless it was
-    /// cut or is empty.
+    /// cut or is empty. Of an edit block: all that stands between its markers, fences too.
     pub code: String,
     /// The line of the stream on which the code begins, from 1.
     pub first_line: usize,
@@ -235,7 +250,10 @@ impl Scanner {
                 self.building = Some(building);
                 true
             }
-            Some(Marker::End(id)) if self.building.is_some() && self.is_ours(id.as_deref()) => {
+            Some(Marker::End(block, id))
+                if self.is_ours(id.as_deref())
+                    && self.building.as_ref().is_some_and(|building| building.header.block == block) =>
+            {
                 if let Some(building) = self.building.take() {
                     let (component, sentinel) = building.close(true);
                     out.push(Scanned::Component(component));
@@ -284,7 +302,11 @@ impl Building {
     fn new(header: Header, first_line: usize, language: Option<Language>) -> Self {
         let by_path = header.path.as_deref().and_then(|path| DocPath::relative(path).ok());
         let language = by_path.and_then(|path| Language::of_path(&path)).or(language);
-        let family = language.map_or(Family::Plain, Language::family);
+        // The halves of a hunk may open what they do not close.
+        let family = match header.block {
+            Block::Component => language.map_or(Family::Plain, Language::family),
+            Block::Edits => Family::Markup,
+        };
         Self {
             header,
             code: String::new(),
@@ -334,7 +356,10 @@ impl Building {
 
     /// The component, and whether the sentinel stood at its end.
     fn close(mut self, ended: bool) -> (Component, bool) {
-        let edges = fence::edges(&self.code);
+        let edges = match self.header.block {
+            Block::Component => fence::edges(&self.code),
+            Block::Edits => fence::end(&self.code),
+        };
         self.read(edges.range.end);
         let code = self.code.get(edges.range.clone()).unwrap_or_default();
         let newlines = |text: &str| text.bytes().filter(|&byte| byte == b'\n').count();

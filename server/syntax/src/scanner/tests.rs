@@ -52,6 +52,7 @@ fn a_component_is_found_between_its_markers() {
     for id in [None, Some("7f3a")] {
         let (all, ending) = read(&text, id, |_| 5);
         let header = Header {
+            block: Block::Component,
             name: "Hero".into(),
             path: Some("src/Hero.tsx".into()),
             exports: vec!["Hero".into(), "Other".into()],

@@ -202,6 +202,7 @@ macro_rules! scenarios {
 
 scenarios! {
     lines_are_selected_asked_about_edited_and_undone_in_one_step, "edit": Script::always(Reply::text(hero()));
+    what_was_not_saved_before_is_not_saved, "unsaved": Script::always(Reply::text(hero()));
     a_part_of_a_line_is_edited_in_its_place, "part of a line":
         Script::always(in_place(|_| "made with love".into()));
     typing_goes_on_in_insert_mode_while_the_edit_arrives, "insert mode": held();

@@ -20,7 +20,7 @@ function settings(folder, values) {
 export const scenarios = {
   // The edit arrives and one undo takes it back.
   palette: {
-    async run(vscode) {
+    async run(vscode, { folder }) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
       await vscode.quick("F1", "Ask Assist");
@@ -37,6 +37,10 @@ export const scenarios = {
       await vscode.shows("reset");
       await vscode.shot("4-applied");
       await vscode.ready();
+      // It was saved before, and is again.
+      await vscode.page.locator(".tabs-container .tab.active:not(.dirty)").waitFor();
+      const counter = path.join(folder, "src", "Counter.tsx");
+      assert.match(fs.readFileSync(counter, "utf8"), /reset/i);
       await vscode.undo();
       await vscode.lacks("reset");
       await vscode.shows("setCount(count + 1)");

@@ -6,6 +6,7 @@ import { type ClientCapabilities, ExecuteCommandRequest, LanguageClient, type Mi
 import { findServer } from "./find";
 import { type ServerStatus, fields, readDelta, readEvent, readStatus } from "./protocol";
 import type { Runs } from "./runs";
+import { saveDocument } from "./save";
 
 /** How the connection stands. */
 export type Link = "starting" | "ready" | "missing" | "failed" | "stopped";
@@ -180,6 +181,7 @@ export class Session implements vscode.Disposable {
       getState: () => ({ kind: "static" }),
       clear: () => undefined,
     });
+    client.onRequest("assist/save", (params: unknown) => saveDocument(params));
     client.onNotification("assist/event", (params: unknown) => {
       const event = readEvent(params);
       if (event !== undefined) this.runs.event(event);

@@ -128,6 +128,11 @@ pub trait Host: Send + Sync + 'static {
     /// An event of a run, already stored.
     fn event(&self, event: &Event);
 
+    /// A run has come to rest or to its end, or was undone: nothing more is changed for it now. What it changed may be saved.
+    fn rested(&self, run: RunId) {
+        let _ = run;
+    }
+
     /// A piece of the answer as it streams. May be dropped by a slow host.
     fn delta(&self, delta: &TextDelta);
 }

@@ -232,7 +232,9 @@ impl Run {
             }
             Ok::<_, StoreError>(())
         };
-        if let Err(error) = stored.await {
+        let stored = stored.await;
+        self.host.rested(self.id);
+        if let Err(error) = stored {
             tracing::error!(run = %self.id, %error, "the run's end could not be stored");
             self.host.notify(
                 self.id,

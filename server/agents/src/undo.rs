@@ -96,6 +96,7 @@ impl Engine {
         match host.apply(&set).await? {
             Outcome::Applied { .. } => {
                 self.store.snapshots().mark_applied(set.id).await?;
+                host.rested(run);
                 Ok(undone)
             }
             Outcome::Stale { path } => {

@@ -12,6 +12,8 @@ use crate::workspaces::Workspaces;
 pub const DELTA: &str = "assist/delta";
 /// An event of a run. To rich clients.
 pub const EVENT: &str = "assist/event";
+/// Asks a rich client to save a document.
+pub const SAVE: &str = "assist/save";
 /// Whether requests can be served.
 pub const STATUS: &str = "assist/status";
 /// The workspace's runs.

@@ -6,6 +6,7 @@
 mod apply;
 mod ask;
 mod put;
+mod save;
 mod seen;
 
 use std::sync::Arc;
@@ -22,15 +23,17 @@ use crate::uri::Place;
 use crate::{ext, uri};
 
 /// One workspace in one editor.
+#[derive(Clone)]
 pub struct EditorHost {
     link: Arc<Link>,
     engine: Arc<Engine>,
+    saves: Arc<save::Saves>,
 }
 
 impl EditorHost {
     /// The host of `engine`'s runs.
     pub fn new(link: Arc<Link>, engine: Arc<Engine>) -> Self {
-        Self { link, engine }
+        Self { link, engine, saves: Arc::default() }
     }
 
     /// Does `work` where blocking is allowed.
@@ -146,6 +149,10 @@ impl Host for EditorHost {
         {
             self.link.say(Severity::Info, summary);
         }
+    }
+
+    fn rested(&self, run: RunId) {
+        self.save_changed(run);
     }
 
     fn delta(&self, delta: &TextDelta) {

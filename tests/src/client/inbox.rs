@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::{Client, Shared, State, Typing, choice_answer, report_changes};
@@ -118,6 +119,10 @@ fn request(shared: &Arc<Shared>, state: &mut State, method: &str, message: Value
                 None => Value::Null,
             }
         }
+        "assist/save" => {
+            let saved = save(state, &params);
+            reply(state, &id, json!({ "saved": saved }))
+        }
         "window/showDocument" => reply(state, &id, json!({"success": true})),
         _ => {
             let error = json!({"code": -32601, "message": "method not found"});
@@ -126,6 +131,16 @@ fn request(shared: &Arc<Shared>, state: &mut State, method: &str, message: Value
         }
     };
     Some(Seen { message, answer, wrong })
+}
+
+/// Writes a document to its file, as the user would, if it still has the version asked for.
+fn save(state: &State, params: &Value) -> bool {
+    let uri = params["uri"].as_str().unwrap_or_default();
+    let Some(document) = state.documents.open.get(uri) else { return false };
+    let file =
+        uri.strip_prefix("file://").map(|path| percent_decode_str(path).decode_utf8_lossy().into_owned());
+    params["version"] == document.version
+        && file.is_some_and(|file| std::fs::write(file, &document.text).is_ok())
 }
 
 fn reply(state: &mut State, id: &Value, result: Value) -> Value {
@@ -257,6 +272,11 @@ impl Client {
         let mut state = self.shared.state();
         state.ignored.extend(methods.iter().map(|method| (*method).to_owned()));
         state.inbox.retain(|seen| seen.wrong.is_some() || !methods.contains(&seen.method()));
+    }
+
+    /// Takes back [`Client::ignore`], also of what every client ignores from the beginning: `assist/save`.
+    pub fn heed(&self, methods: &[&str]) {
+        self.shared.state().ignored.retain(|method| !methods.contains(&method.as_str()));
     }
 
     /// What came and was neither expected nor ignored.

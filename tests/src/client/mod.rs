@@ -237,7 +237,7 @@ impl Client {
             out: Some(out),
             inbox: Vec::new(),
             log: Vec::new(),
-            ignored: Vec::new(),
+            ignored: vec!["assist/save".to_owned()],
             pending: HashMap::new(),
             next_id: 1,
             choices: Vec::new(),

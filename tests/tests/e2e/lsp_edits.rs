@@ -258,3 +258,35 @@ async fn undo_leaves_a_place_alone_that_was_edited_since() {
     assert_eq!(session.text(&uri), edited);
     assert_eq!(session.leave().await, 0);
 }
+
+#[tokio::test]
+async fn a_file_that_was_saved_is_saved_again_and_one_that_was_not_never() {
+    let text = answer("Hero", FILE, NEW_HERO);
+    for dirty in [false, true] {
+        let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], Script::always(Reply::text(text.as_str())));
+        let session = desk.plain_sailing().await;
+        session.ignore(&["workspace/applyEdit"]);
+        session.ignore(&["window/showMessage"]);
+        session.heed(&["assist/save"]);
+        let uri = session.open_file(&desk, FILE);
+        if dirty {
+            session.replace(&uri, "export function Footer", "// mine\nexport function Footer");
+        }
+        let run = session.ask(session.about(&uri, selected(), "Go")).await;
+        assert_eq!(session.ends(&run).await["state"], "done");
+        if dirty {
+            assert!(session.text(&uri).contains("// mine"));
+            let unread = session.unread_after_roundtrip().await;
+            assert!(unread.iter().all(|seen| seen.method() != "assist/save"), "{unread:?}");
+        } else {
+            let save = session.expect_request("assist/save").await;
+            assert_eq!(save["params"]["uri"], uri.as_str());
+            assert_eq!(desk.folder.read(FILE), with_new_hero());
+            session.command("assist.undo", json!({ "runId": run })).await.expect("it can be undone");
+            session.expect_request("assist/save").await;
+            assert_eq!(desk.folder.read(FILE), HERO, "undone in the file, too");
+        }
+        assert_eq!(session.leave().await, 0);
+        assert_eq!(desk.folder.read(FILE), HERO, "undone, or never saved");
+    }
+}

@@ -67,6 +67,9 @@ local function handlers()
     ['assist/delta'] = function(_, params, ctx)
       runs.delta(ctx.client_id, params)
     end,
+    ['assist/save'] = function(_, params)
+      return documents.save(params)
+    end,
     ['window/showMessage'] = function(_, params)
       local levels = { vim.log.levels.ERROR, vim.log.levels.WARN, vim.log.levels.INFO, vim.log.levels.INFO }
       say(params.message, levels[params.type])

@@ -14,6 +14,7 @@ local M = {}
 ---@field flash integer milliseconds that a change stays highlighted, 0 to turn it off
 ---@field linger integer milliseconds that a finished run stays in the small window
 ---@field edits "careful"|"stock" `stock` leaves edits to Neovim's own handler
+---@field save boolean write the files that a run changed when it is done, if they had no unsaved changes before
 ---@field on_event? fun(event: table) called with every event of every run
 local defaults = {
   cmd = nil,
@@ -27,6 +28,7 @@ local defaults = {
   flash = 700,
   linger = 5000,
   edits = 'careful',
+  save = true,
   on_event = nil,
 }
 
@@ -42,6 +44,7 @@ local shapes = {
   flash = { 'number' },
   linger = { 'number' },
   edits = { 'careful', 'stock' },
+  save = { 'boolean' },
   on_event = { 'function' },
 }
 

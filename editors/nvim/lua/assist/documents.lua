@@ -119,6 +119,29 @@ function M.version(bufnr)
   return not (document and document.untitled) and vim.lsp.util.buf_versions[bufnr] or 0
 end
 
+--- Writes a document that a run changed: `assist/save` of the server's PROTOCOL.md.
+---@param params {uri: string, version: integer}
+---@return {saved: boolean, reason?: string}
+function M.save(params)
+  if not require('assist.config').options.save then
+    return { saved = false, reason = 'the option `save` is off' }
+  end
+  local bufnr = M.buffer(params.uri)
+  if not bufnr or vim.bo[bufnr].buftype ~= '' then
+    return { saved = false, reason = 'the document is not open' }
+  end
+  if M.version(bufnr) ~= params.version then
+    return { saved = false, reason = 'the document has changed since' }
+  end
+  local ok, problem = pcall(vim.api.nvim_buf_call, bufnr, function()
+    vim.cmd('silent lockmarks update')
+  end)
+  if not ok or vim.bo[bufnr].modified then
+    return { saved = false, reason = ok and 'it was not written' or tostring(problem) }
+  end
+  return { saved = true }
+end
+
 --- Follows a buffer's changes. Called when the server is told about the document.
 ---@param bufnr integer
 function M.follow(bufnr)

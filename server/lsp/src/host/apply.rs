@@ -84,8 +84,10 @@ impl EditorHost {
 
         let mut done = Vec::new();
         for change in open {
+            self.note_before(set.run, &change.path, &change.base).await;
             let failed = match put(&self.link, &change.base, &change.edits, &set.label).await {
                 Ok(Put::Applied(now)) => {
+                    self.note_after(set.run, &change.path, &now);
                     let before = change.base.text();
                     let after = apply_edits(&before, &change.edits).unwrap_or_else(|_| now.text());
                     done.push(Done { path: change.path, before, after, now: *now });
@@ -143,7 +145,9 @@ impl EditorHost {
                 }
                 None => Put::Stale,
             };
-            if !matches!(taken, Put::Applied(_)) {
+            if let Put::Applied(now) = &taken {
+                self.note_after(set.run, &path, now);
+            } else {
                 let reason = format!(
                     "only a part of the change could be made, and {path} could not be restored; undo it in the editor"
                 );

@@ -95,7 +95,8 @@ fn the_events_are_those_of_the_page() {
 
 #[test]
 fn the_requests_are_those_of_the_page() {
-    same(&first_column(&rows("Requests")), &ext::REQUESTS);
+    same(&first_column(&rows("Requests from clients")), &ext::REQUESTS);
+    same(&first_column(&rows("Requests to rich clients")), &[ext::SAVE]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! How fast the store is, with what raw SQLite does in the same run beside it, since disks differ.
 //!
-//! `cargo bench -p assist-store --bench store [-- PART]`, PART being `open`, `events`, `recall` or `snapshots`.
+//! `cargo bench -p assist-store --bench store [-- PART]`, PART being `open`, `events`, `recall` or `snapshots`. With
+//! `ASSIST_BENCH_FOLDER` set, the 100,000 memories of `recall` are kept in that folder and taken from there.
+//! Beside the time that passes stands the CPU time of this process (Linux), which others on the machine hardly change.
 
 #![expect(
     clippy::print_stdout,
@@ -12,7 +14,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use assist_base::{ConversationId, DocPath, EventKind, RunId, Timestamp};
-use assist_store::{Embedding, FileState, NewEvent, NewSession, NewSnapshotSet, Recall, SnapshotKind, Store};
+use assist_store::{
+    Embedding, FileState, MemoryId, NewEvent, NewSession, NewSnapshotSet, Recall, SnapshotKind, Store,
+};
 use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::json;
 
@@ -141,13 +145,15 @@ impl Raw {
 /// Top 10 of 100,000 memories. Targets: p99 at most 40 ms by words, 60 ms with vectors.
 async fn recall() {
     const MEMORIES: usize = 100_000;
-    const DIMENSIONS: usize = 384;
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let kept = std::env::var_os("ASSIST_BENCH_FOLDER").map(std::path::PathBuf::from);
+    let folder = kept.as_deref().unwrap_or(temporary.path());
+    let is_filled = folder.join("assist.db").exists();
+    let store = Store::open(folder).unwrap();
     let mut dice = Dice(7);
     let categories = ["decision", "preference", "open", "context", "experiment"];
     let begin = Instant::now();
-    for part in 0..MEMORIES / 5_000 {
+    for part in (0..MEMORIES / 5_000).filter(|_| !is_filled) {
         let memories: Vec<_> = (0..5_000)
             .map(|n| {
                 let text =
@@ -165,16 +171,22 @@ async fn recall() {
         store.memory().import_json(document, "shop", Timestamp(0)).await.unwrap();
     }
     println!("remembered {MEMORIES} memories in {:.1} s", begin.elapsed().as_secs_f64());
+    let topics = Topics::new();
     let begin = Instant::now();
     loop {
         let waiting = store.vectors().waiting_memories("bench", 5_000).await.unwrap();
         if waiting.is_empty() {
             break;
         }
-        let vectors = waiting.iter().map(|waiting| (waiting.number, dice.vector(DIMENSIONS))).collect();
+        let vectors = waiting.iter().map(|waiting| (waiting.number, topics.vector(waiting.number))).collect();
         store.vectors().keep_memories("bench", vectors).await.unwrap();
     }
     println!("kept their vectors in {:.1} s", begin.elapsed().as_secs_f64());
+    println!(
+        "of the exact ten nearest of {MEMORIES} vectors, found: {:.3}",
+        nearest_found(&store, &topics, MEMORIES as i64).await
+    );
+    let mut dice = Dice(11);
     let questions: Vec<String> =
         (0..300).map(|_| (0..5).map(|_| dice.word()).collect::<Vec<_>>().join(" ")).collect();
     for (what, fused, misspelt, target) in [
@@ -183,22 +195,64 @@ async fn recall() {
         ("by words, one misspelt", false, true, 40),
         ("fused, one misspelt", true, true, 60),
     ] {
-        let mut took = Vec::new();
+        let (mut took, mut worked) = (Vec::new(), Vec::new());
         for question in &questions {
-            let embedding =
-                fused.then(|| Embedding { model: "bench".to_owned(), values: dice.vector(DIMENSIONS) });
+            let embedding = fused.then(|| Embedding {
+                model: "bench".to_owned(),
+                values: topics.vector(-(took.len() as i64)),
+            });
             let query = if misspelt { format!("{question} {}", dice.misspelt()) } else { question.clone() };
             let wanted = Recall { embedding, ..Recall::of(query) };
-            let begin = Instant::now();
+            let (begin, cpu) = (Instant::now(), process_cpu());
             let found = store.memory().recall(wanted, Timestamp(1)).await.unwrap();
             took.push(begin.elapsed());
+            worked.push(process_cpu().saturating_sub(cpu));
             assert_eq!(found.len(), 10);
         }
         println!(
-            "recall, top 10 of {MEMORIES}, {what}: {}; target p99 <= {target} ms",
-            percentiles(&mut took)
+            "recall, top 10 of {MEMORIES}, {what}: {}; of it CPU {}; target p99 <= {target} ms",
+            percentiles(&mut took),
+            percentiles(&mut worked)
         );
     }
+    let raw = Connection::open(folder.join("assist.db")).unwrap();
+    let (mut took, mut worked, mut same) = (Vec::new(), Vec::new(), 0);
+    for question in &questions {
+        let words = question.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ");
+        let (begin, cpu) = (Instant::now(), process_cpu());
+        let sql = "SELECT rowid FROM memory_words WHERE memory_words MATCH ?1
+            ORDER BY bm25(memory_words, 2.0, 1.0), rowid DESC LIMIT 10";
+        let mut statement = raw.prepare_cached(sql).unwrap();
+        let exact: Vec<i64> =
+            statement.query_map([words], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        took.push(begin.elapsed());
+        worked.push(process_cpu().saturating_sub(cpu));
+        let recalled = store.memory().recall(Recall::of(question), Timestamp(1)).await.unwrap();
+        let numbers: Vec<i64> = recalled.iter().map(|one| number_of(one.memory.id)).collect();
+        same += exact.iter().filter(|number| numbers.contains(number)).count();
+    }
+    println!("of the ten that raw FTS5 ranks first, recalled: {:.3}", same as f64 / took.len() as f64 / 10.0);
+    println!(
+        "raw FTS5 on the same index, any of the words, 10 row numbers by bm25: {}; of it CPU {}",
+        percentiles(&mut took),
+        percentiles(&mut worked)
+    );
+}
+
+/// The number of a memory's row, which its id was made of.
+fn number_of(id: MemoryId) -> i64 {
+    let id = id.to_string();
+    i64::from_str_radix(&id[id.len() - 12..], 16).unwrap() + 1
+}
+
+/// The CPU time of this process's threads so far; zero where the system does not tell it.
+fn process_cpu() -> Duration {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Duration::ZERO };
+    let of = |task: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        stat.split(' ').next()?.parse::<u64>().ok()
+    };
+    Duration::from_nanos(tasks.flatten().filter_map(of).sum())
 }
 
 /// A snapshot of 1,000 files that are kept already. Target: at most 100 ms.
@@ -301,9 +355,54 @@ impl Dice {
         word
     }
 
-    fn vector(&mut self, dimensions: usize) -> Vec<f32> {
-        (0..dimensions).map(|_| (self.next() % 2_001) as f32 / 1_000.0 - 1.0).collect()
+    /// Between -1 and 1, evenly.
+    fn number(&mut self) -> f32 {
+        (self.next() % 2_001) as f32 / 1_000.0 - 1.0
     }
+}
+
+/// Vectors that lie around common points, as those of texts do.
+struct Topics(Vec<Vec<f32>>);
+
+impl Topics {
+    const DIMENSIONS: usize = 384;
+
+    fn new() -> Self {
+        let mut dice = Dice(13);
+        Self((0..1_000).map(|_| (0..Self::DIMENSIONS).map(|_| dice.number()).collect()).collect())
+    }
+
+    /// The vector of a number: always the same.
+    fn vector(&self, number: i64) -> Vec<f32> {
+        let mut dice = Dice(number.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let topic = &self.0[(dice.next() % 1_000) as usize];
+        topic.iter().map(|value| value + 0.8 * dice.number()).collect()
+    }
+}
+
+/// What part of the ten vectors that are nearest, measured one by one as they were given, a search by vector finds.
+async fn nearest_found(store: &Store, topics: &Topics, count: i64) -> f64 {
+    const QUESTIONS: i64 = 40;
+    let unit = |mut vector: Vec<f32>| {
+        let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+        vector.iter_mut().for_each(|value| *value /= length);
+        vector
+    };
+    let all: Vec<Vec<f32>> = (1..=count).map(|number| unit(topics.vector(number))).collect();
+    let mut found = 0;
+    for question in 0..QUESTIONS {
+        let values = unit(topics.vector(-1_000 - question));
+        let cosine = |other: &Vec<f32>| values.iter().zip(other).map(|(a, b)| a * b).sum::<f32>();
+        let mut exact: Vec<(f32, i64)> = all.iter().map(cosine).zip(1..).collect();
+        exact.select_nth_unstable_by(10, |a, b| b.0.total_cmp(&a.0));
+        let embedding = Some(Embedding { model: "bench".to_owned(), values });
+        let by_vector = Recall { embedding, ..Recall::of("") };
+        for recalled in store.memory().recall(by_vector, Timestamp(1)).await.unwrap() {
+            let number = number_of(recalled.memory.id);
+            found += usize::from(exact[..10].iter().any(|(_, nearest)| *nearest == number));
+        }
+    }
+    found as f64 / (QUESTIONS * 10) as f64
 }
 
 /// A number as syllables: five to nine letters.

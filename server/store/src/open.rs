@@ -18,6 +18,9 @@ pub(crate) const FILE: &str = "assist.db";
 /// Databases up to this size are checked page by page when they are opened.
 const CHECKED_BYTES: i64 = 1024 * 1024;
 
+/// What a reading connection may keep of the file in memory.
+const READER_CACHE_KIB: i64 = 16 * 1024;
+
 /// The folder ignores itself in git; rules are the team's and may be committed.
 const GITIGNORE: &str =
     "# Made by Assist: everything here but the rules stays on this machine.\n*\n!rules/\n!rules/**\n";
@@ -89,6 +92,8 @@ pub(crate) fn reader(path: &Path, mode: &Mode) -> Result<Connection> {
         _ => connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
     };
     conn.pragma_update(None, "query_only", true)?;
+    // In KiB. A search looks through megabytes; a page is taken only when it is read.
+    conn.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     Ok(conn)
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 use super::{Memories, Memory, MemoryChange, NewMemory, Remembered, Source, get, memory, rules};
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
-use crate::search::Query;
+use crate::search::{Index, Query, Terms};
 use crate::{MemoryId, rows};
 
 /// Two memories that say nearly the same.
@@ -296,13 +296,16 @@ fn known(tx: &Transaction<'_>, new: &NewMemory) -> Result<Option<Memory>> {
 }
 
 /// The numbers of the memories with the most of a text's words, the best first.
-fn similar(tx: &Transaction<'_>, text: &str, limit: i64) -> Result<Vec<i64>> {
+fn similar(tx: &Transaction<'_>, text: &str, limit: usize) -> Result<Vec<i64>> {
     let query = Query::new(text);
     if query.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT rowid AS number FROM memory_words WHERE memory_words MATCH ?1 ORDER BY rank LIMIT ?2";
-    rows::all(tx, sql, params![query.any(), limit], |row| Ok(row.get("number")?))
+    let index = Index { name: "memory_words", score: "rank" };
+    let scores = Terms::look_up(tx, index, &query)?.score(tx, index, &[], limit)?;
+    let mut best: Vec<(i64, f64)> = scores.into_iter().collect();
+    best.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
+    Ok(best.into_iter().map(|(number, _)| number).collect())
 }
 
 fn duplicates(tx: &Transaction<'_>, limit: usize) -> Result<Vec<Duplicate>> {

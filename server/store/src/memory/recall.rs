@@ -12,7 +12,7 @@ use rusqlite::{Transaction, params};
 use super::{Category, Memories, Memory, memory, words};
 use crate::error::Result;
 use crate::rows;
-use crate::search::{self, Embedding, Query, Scores, Telling};
+use crate::search::{self, Embedding, Index, Query, Scores, Terms};
 
 /// A label's word counts as much as so many of the content's.
 const KEY_WEIGHT: f64 = 2.0;
@@ -81,12 +81,18 @@ impl Memories<'_> {
 
 pub(crate) fn find(tx: &Transaction<'_>, recall: &Recall, now: Timestamp) -> Result<Vec<Recalled>> {
     let query = Query::new(&recall.query);
-    let Telling { telling, all, unknown } = search::telling(tx, "memory_words", &query)?;
+    let score = format!("bm25(memory_words, {KEY_WEIGHT:.1}, 1.0)");
+    let index = Index { name: "memory_words", score: &score };
+    let terms = Terms::look_up(tx, index, &query)?;
     let text = "SELECT key || ' ' || value AS text FROM advisor_memory WHERE number = ?1";
-    let resembling = search::find_misspelt(tx, ("memory_trigrams", text), &unknown)?;
-    let (mut asked, mut ranked) = (&telling, CANDIDATES.max(recall.limit.saturating_mul(4)));
+    let resembling = search::find_misspelt(tx, ("memory_trigrams", text), &terms.unknown)?;
+    let (mut is_exact, mut ranked) = (!terms.is_estimate(), CANDIDATES.max(recall.limit.saturating_mul(4)));
     loop {
-        let mut lexical = by_words(tx, asked, ranked)?;
+        let mut lexical = if is_exact {
+            terms.score_exactly(tx, index, &[], ranked)?
+        } else {
+            terms.score(tx, index, &[], ranked)?
+        };
         let vector = match &recall.embedding {
             Some(embedding) => search::nearest(tx, "memory", embedding, ranked)?,
             None => Scores::new(),
@@ -98,27 +104,12 @@ pub(crate) fn find(tx: &Transaction<'_>, recall: &Recall, now: Timestamp) -> Res
             *lexical.entry(*number).or_default() += fit * best;
         }
         let found = filtered(tx, recall, search::fuse(&lexical, &vector), now)?;
-        if found.len() >= recall.limit || (exhausted && asked == &all) {
+        if found.len() >= recall.limit || (exhausted && is_exact) {
             return Ok(found);
         }
-        // First the words that were left out, then more rows.
-        if exhausted { asked = &all } else { ranked = ranked.saturating_mul(8) }
+        // First more rows, then all that hold any of the words.
+        if exhausted { is_exact = true } else { ranked = ranked.saturating_mul(8) }
     }
-}
-
-fn by_words(tx: &Transaction<'_>, words: &str, limit: usize) -> Result<Scores> {
-    if words.is_empty() {
-        return Ok(Scores::new());
-    }
-    let sql = format!(
-        "SELECT rowid AS number, bm25(memory_words, {KEY_WEIGHT:.1}, 1.0) AS score FROM memory_words
-        WHERE memory_words MATCH ?1 ORDER BY score LIMIT ?2"
-    );
-    // FTS5 gives better rows lower figures.
-    let found = rows::all(tx, &sql, params![words, rows::integer(limit as u64)], |row| {
-        Ok((row.get("number")?, -row.get::<_, f64>("score")?))
-    })?;
-    Ok(found.into_iter().map(|(number, score)| (number, score.max(f64::MIN_POSITIVE))).collect())
 }
 
 fn filtered(tx: &Transaction<'_>, recall: &Recall, scores: Scores, now: Timestamp) -> Result<Vec<Recalled>> {

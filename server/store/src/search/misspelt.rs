@@ -14,6 +14,15 @@ const CANDIDATES: i64 = 400;
 /// Shorter words are not taken for misspelt: too much resembles them.
 const SHORTEST: usize = 5;
 
+/// So many letters that follow what is asked for do not count.
+const ENDING: usize = 3;
+
+/// Of longer words the first so many letters are compared.
+const LONGEST: usize = 80;
+
+/// More changes than are ever counted.
+const FAR: u8 = 127;
+
 /// Words of this length may have two letters wrong, shorter ones one.
 const LONG: usize = 8;
 
@@ -80,35 +89,68 @@ fn pieces_of(letters: &[char], pieces: usize) -> String {
 /// How well the best word of a text resembles one that is asked for; zero when none does.
 fn resemblance(wanted: &[char], text: &str) -> f64 {
     let allowed = if wanted.len() < LONG { 1 } else { 2 };
-    text.split(|c: char| !c.is_alphanumeric())
-        .map(|word| word.chars().flat_map(char::to_lowercase).take(80).collect::<Vec<char>>())
-        .filter_map(|word| distance(wanted, &word, allowed))
-        .min()
-        .map_or(0.0, |distance| 1.0 - 0.25 * (distance as f64))
+    let mut word: Vec<char> = Vec::with_capacity(LONGEST);
+    let mut least: Option<usize> = None;
+    for part in text.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()) {
+        // A character has one to four bytes: most words are seen to be too long or too short without being read.
+        if part.len() + allowed < wanted.len() || part.len() > 4 * (wanted.len() + allowed + ENDING) {
+            continue;
+        }
+        word.clear();
+        word.extend(part.chars().flat_map(char::to_lowercase).take(LONGEST));
+        let found = distance(wanted, &word, allowed);
+        least = match (least, found) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    least.map_or(0.0, |distance| 1.0 - 0.25 * (distance as f64))
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two words, if there are at most `allowed`. Endings
 /// of the second beyond the first's length (`referral` in `referrals`) do not count.
 fn distance(wanted: &[char], word: &[char], allowed: usize) -> Option<usize> {
-    if word.len() + allowed < wanted.len() || word.len() > wanted.len() + allowed + 3 {
+    if word.len() > LONGEST || word.len() + allowed < wanted.len() {
         return None;
     }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=word.len()).collect();
+    if word.len() > wanted.len() + allowed + ENDING {
+        return None;
+    }
+    // Three rows of the table, of which only the part near the diagonal can hold so few changes.
+    let mut table = [[FAR; LONGEST + 1]; 3];
+    for (column, cell) in table[0].iter_mut().enumerate().take(word.len() + 1) {
+        *cell = column as u8;
+    }
+    let (mut before, mut last, mut next) = (2, 0, 1);
     for (row, letter) in wanted.iter().enumerate() {
-        let mut next = vec![row + 1];
-        for (column, other) in word.iter().enumerate() {
-            let mut best =
-                (last[column] + usize::from(letter != other)).min(last[column + 1] + 1).min(next[column] + 1);
-            if row > 0 && column > 0 && letter == &word[column - 1] && &wanted[row - 1] == other {
-                best = best.min(before[column - 1] + 1);
+        let from = row.saturating_sub(allowed);
+        let to = word.len().min(row + allowed + 1);
+        table[next][from] = if from == 0 { row as u8 + 1 } else { FAR };
+        let mut least = table[next][from];
+        for column in from..to {
+            let mut best = (table[last][column] + u8::from(*letter != word[column]))
+                .min(table[last][column + 1] + 1)
+                .min(table[next][column] + 1);
+            let swapped =
+                row > 0 && column > 0 && *letter == word[column - 1] && wanted[row - 1] == word[column];
+            if swapped {
+                best = best.min(table[before][column - 1] + 1);
             }
-            next.push(best);
+            table[next][column + 1] = best;
+            least = least.min(best);
         }
-        before = std::mem::replace(&mut last, next);
+        // Beyond the part that was filled nothing of an earlier row may stand.
+        if let Some(beyond) = table[next].get_mut(to + 1) {
+            *beyond = FAR;
+        }
+        if usize::from(least) > allowed {
+            return None;
+        }
+        (before, last, next) = (last, next, before);
     }
     // The best end within the word, at most three letters before its own.
-    let least = last[word.len().saturating_sub(3)..].iter().copied().min()?;
+    let first = word.len().saturating_sub(ENDING).max(wanted.len().saturating_sub(allowed + 1));
+    let least = table[last].get(first..=word.len())?.iter().copied().min().map(usize::from)?;
     (least <= allowed).then_some(least)
 }
 

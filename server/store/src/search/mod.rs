@@ -5,11 +5,13 @@ mod fusion;
 mod misspelt;
 mod past;
 mod query;
+mod terms;
 mod vectors;
 
 pub(crate) use fusion::{Scores, fuse};
 pub(crate) use misspelt::find as find_misspelt;
 pub use past::{Past, PastFilter, PastMessage, PastRun};
-pub(crate) use query::{Query, Telling, telling};
+pub(crate) use query::Query;
+pub(crate) use terms::{Index, Terms};
 pub(crate) use vectors::nearest;
 pub use vectors::{Embedding, Vectors, Waiting};

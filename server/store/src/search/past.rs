@@ -1,12 +1,11 @@
 //! Search over what was: past runs by what was asked and what came of it, past conversations by what was said.
 
-use std::collections::HashMap;
-
 use assist_base::{ConversationId, MessageId, RunId, Timestamp};
 use rusqlite::{Transaction, params};
 
 use super::fusion::{Scores, fuse};
-use super::query::{Query, Telling, quote, telling};
+use super::query::{Query, quote};
+use super::terms::{Index, Terms};
 use super::vectors::{Embedding, nearest};
 use crate::error::Result;
 use crate::{Role, Session, Store, rows, sessions};
@@ -96,9 +95,11 @@ impl Past<'_> {
 }
 
 fn messages(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<Vec<PastMessage>> {
-    let (mut all_words, mut ranked) = (false, CANDIDATES.max(filter.limit.saturating_mul(8)));
+    let words = ByWords::look_up(tx, "message_words", query)?;
+    let (mut is_exact, mut ranked) =
+        (!words.terms.is_estimate(), CANDIDATES.max(filter.limit.saturating_mul(8)));
     loop {
-        let lexical = by_words(tx, "message_words", query, all_words, ranked)?;
+        let lexical = words.score(tx, is_exact, ranked)?;
         let vector = match &filter.embedding {
             Some(embedding) => nearest(tx, "message", embedding, ranked)?,
             None => Scores::new(),
@@ -106,11 +107,11 @@ fn messages(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<
         let exhausted = lexical.len() < ranked && vector.len() < ranked;
         let scores = fuse(&with_neighbours(tx, &lexical)?, &vector);
         let found = read_messages(tx, query, filter, scores)?;
-        if found.len() >= filter.limit || (exhausted && all_words) {
+        if found.len() >= filter.limit || (exhausted && is_exact) {
             return Ok(found);
         }
-        // First the words that were left out, then more rows.
-        if exhausted { all_words = true } else { ranked = ranked.saturating_mul(8) }
+        // First more rows, then all that hold any of the words.
+        if exhausted { is_exact = true } else { ranked = ranked.saturating_mul(8) }
     }
 }
 
@@ -170,7 +171,8 @@ fn read_messages(
 }
 
 fn runs(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<Vec<PastRun>> {
-    let lexical = by_words(tx, "session_words", query, true, CANDIDATES.max(filter.limit.saturating_mul(8)))?;
+    let ranked = CANDIDATES.max(filter.limit.saturating_mul(8));
+    let lexical = ByWords::look_up(tx, "session_words", query)?.score(tx, true, ranked)?;
     let mut best: Vec<(i64, f64)> = fuse(&lexical, &Scores::new()).into_iter().collect();
     best.sort_by(|a, b| b.1.total_cmp(&a.1).then(b.0.cmp(&a.0)));
     let sql = "SELECT session_id FROM session_index WHERE number = ?1";
@@ -193,34 +195,28 @@ fn runs(tx: &Transaction<'_>, query: &Query, filter: &PastFilter) -> Result<Vec<
 }
 
 /// Scores by BM25. A word that stands nowhere is taken for the beginning of one.
-fn by_words(
-    tx: &Transaction<'_>,
-    index: &str,
-    query: &Query,
-    all_words: bool,
-    limit: usize,
-) -> Result<Scores> {
-    if query.is_empty() {
-        return Ok(Scores::new());
+struct ByWords<'a> {
+    index: Index<'a>,
+    terms: Terms,
+    beginnings: Vec<String>,
+}
+
+impl<'a> ByWords<'a> {
+    fn look_up(tx: &Transaction<'_>, name: &'a str, query: &Query) -> Result<Self> {
+        let index = Index { name, score: "rank" };
+        let terms = Terms::look_up(tx, index, query)?;
+        let long = terms.unknown.iter().filter(|word| word.chars().count() >= 3);
+        let beginnings = long.map(|word| quote(word) + "*").collect();
+        Ok(Self { index, terms, beginnings })
     }
-    let Telling { telling, all, unknown } = telling(tx, index, query)?;
-    let known = if all_words { all } else { telling };
-    let beginnings = unknown.iter().filter(|word| word.chars().count() >= 3).map(|word| quote(word) + "*");
-    let words: Vec<String> =
-        Some(known).filter(|words| !words.is_empty()).into_iter().chain(beginnings).collect();
-    if words.is_empty() {
-        return Ok(Scores::new());
+
+    fn score(&self, tx: &Transaction<'_>, is_exact: bool, limit: usize) -> Result<Scores> {
+        if is_exact {
+            self.terms.score_exactly(tx, self.index, &self.beginnings, limit)
+        } else {
+            self.terms.score(tx, self.index, &self.beginnings, limit)
+        }
     }
-    let sql = format!(
-        "SELECT rowid AS number, rank AS score FROM {index} WHERE {index} MATCH ?1 ORDER BY rank LIMIT ?2"
-    );
-    let found: HashMap<i64, f64> =
-        rows::all(tx, &sql, params![words.join(" OR "), rows::integer(limit as u64)], |row| {
-            Ok((row.get("number")?, -row.get::<_, f64>("score")?))
-        })?
-        .into_iter()
-        .collect();
-    Ok(found.into_iter().map(|(number, score)| (number, score.max(f64::MIN_POSITIVE))).collect())
 }
 
 /// The passage around the first of the query's words, on one line.

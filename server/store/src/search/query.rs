@@ -1,11 +1,6 @@
 //! What a person or a model asks, as words that FTS5 can be asked for. Whatever the text holds, it never reaches FTS5 as
 //! syntax: each word is quoted.
 
-use rusqlite::Transaction;
-
-use crate::error::Result;
-use crate::rows;
-
 /// More words than this say nothing more, and cost.
 const MAX_WORDS: usize = 32;
 
@@ -64,41 +59,6 @@ impl Query {
         let quoted: Vec<String> = self.words.iter().map(|word| quote(word)).collect();
         quoted.join(" OR ")
     }
-}
-
-/// Words that stand in more rows than this are common, where there are rarer ones. Each row that any word is found in has
-/// to be scored, and the common ones are found in most.
-const COMMON_ROWS: i64 = 4_000;
-
-/// A question as it is put to an index.
-pub(crate) struct Telling {
-    /// Rows that hold any of the words that tell something.
-    pub(crate) telling: String,
-    /// Rows that hold any of the words.
-    pub(crate) all: String,
-    /// The words that no row holds.
-    pub(crate) unknown: Vec<String>,
-}
-
-/// Puts a question to an index. Words that stand in very many rows are left out of the first form where rarer ones are
-/// asked for too: they weigh next to nothing, and cost the most.
-pub(crate) fn telling(tx: &Transaction<'_>, index: &str, query: &Query) -> Result<Telling> {
-    let sql = format!(
-        "SELECT count(*) AS rows FROM (SELECT 1 FROM {index} WHERE {index} MATCH ?1 LIMIT {})",
-        COMMON_ROWS + 1
-    );
-    let (mut rare, mut common, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-    for word in &query.words {
-        let quoted = quote(word);
-        match rows::first(tx, &sql, [&quoted], |row| Ok(row.get::<_, i64>("rows")?))?.unwrap_or(0) {
-            0 => unknown.push(word.clone()),
-            rows if rows > COMMON_ROWS => common.push(quoted),
-            _ => rare.push(quoted),
-        }
-    }
-    let all = rare.iter().chain(&common).cloned().collect::<Vec<_>>().join(" OR ");
-    let telling = if rare.is_empty() || common.is_empty() { all.clone() } else { rare.join(" OR ") };
-    Ok(Telling { telling, all, unknown })
 }
 
 /// A word as FTS5 takes it literally.

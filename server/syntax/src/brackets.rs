@@ -4,9 +4,14 @@
 //! tell (an apostrophe in JSX text, a division that looks like a regular expression) a line's end sets it straight. The
 //! parsers decide at the end of a component; this decides only how an error is called: cut, or wrong.
 //!
-//! A byte at a time with no look-ahead, so any chunking of a text gives the same answer.
+//! A byte at a time with no look-ahead, so any chunking of a text gives the same answer. Languages with here documents and
+//! the like are read line by line, in `brackets/lines.rs`.
 
-use crate::languages::Family;
+use crate::languages::{Family, Language};
+
+mod lines;
+
+use lines::Lines;
 
 /// What is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,11 @@ pub struct Open {
     pub kind: OpenKind,
     /// The line it was opened on, from 1, in the component's code.
     pub line: usize,
+}
+
+/// What a text opens and does not close, by the cheap scan: outermost first.
+pub fn still_open(text: &str, language: Language) -> Vec<Open> {
+    Brackets::of(text, language.family())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +113,8 @@ pub(crate) struct Brackets {
     line: usize,
     /// A closer closed nothing.
     stray: bool,
+    /// For families that are read line by line: then nothing else here counts.
+    lines: Option<Box<Lines>>,
 }
 
 /// Bytes that neither open, close, quote nor comment in any language: letters, digits, and what joins them.
@@ -135,6 +147,10 @@ impl Brackets {
             raw_prefix: None,
             line: 1,
             stray: false,
+            lines: match family {
+                Family::Lines(script) => Some(Box::new(Lines::new(script))),
+                _ => None,
+            },
         }
     }
 
@@ -142,7 +158,8 @@ impl Brackets {
     pub(crate) fn balanced(text: &str, family: Family) -> bool {
         let mut brackets = Self::new(family);
         brackets.feed(text);
-        !brackets.stray && brackets.open().is_empty()
+        let stray = brackets.lines.as_ref().map_or(brackets.stray, |lines| lines.stray());
+        !stray && brackets.open().is_empty()
     }
 
     /// The open things of a whole text.
@@ -154,6 +171,9 @@ impl Brackets {
 
     /// What is open now, outermost first.
     pub(crate) fn open(&self) -> Vec<Open> {
+        if let Some(lines) = &self.lines {
+            return lines.open();
+        }
         let mut open = self.open.clone();
         match self.mode {
             Mode::BlockComment { line, .. } => open.push(Open { kind: OpenKind::Comment, line }),
@@ -167,6 +187,9 @@ impl Brackets {
 
     /// Whether the next byte is content of a string or template.
     pub(crate) fn in_text(&self) -> bool {
+        if let Some(lines) = &self.lines {
+            return lines.in_text();
+        }
         match self.mode {
             Mode::Code => self.in_template,
             Mode::Quote { .. } | Mode::Triple { .. } | Mode::Raw { .. } => true,
@@ -177,6 +200,10 @@ impl Brackets {
     /// Reads on.
     pub(crate) fn feed(&mut self, text: &str) {
         if self.family == Family::Markup {
+            return;
+        }
+        if let Some(lines) = &mut self.lines {
+            lines.feed(text);
             return;
         }
         let mut bytes = text.as_bytes();
@@ -437,6 +464,8 @@ impl Brackets {
             return;
         }
         self.in_template = self.open[at].kind == OpenKind::TemplateHole;
+        // A closer that skips what is open inside leaves that open for good.
+        self.stray |= at + 1 < self.open.len();
         self.open.truncate(at);
     }
 }

@@ -20,12 +20,13 @@ pub mod stitch;
 
 mod brackets;
 mod ecma;
+mod injection;
 mod tree;
 
-pub use brackets::{Open, OpenKind};
+pub use brackets::{Open, OpenKind, still_open};
 pub use diff::unified;
 pub use gate::{Candidate, Judgement, Reason, Verdict, faults, judge, judge_edits};
-pub use languages::Language;
+pub use languages::{Language, QueryError};
 pub use merge::{How, PlaceError, Placement, Target, imports, place};
 pub use merge3::{Conflict, merge3};
 pub use outline::{Kind, Outlined, enclosing, outline};

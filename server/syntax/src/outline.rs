@@ -8,8 +8,8 @@ use std::fmt;
 use assist_base::ByteRange;
 use tree_sitter::{QueryCursor, StreamingIterator, Tree};
 
-use crate::languages::Language;
-use crate::tree;
+use crate::languages::{Language, Layout};
+use crate::{injection, tree};
 
 macro_rules! kinds {
     ($($kind:ident $name:literal $words:literal),* $(,)?) => {
@@ -49,7 +49,10 @@ kinds! {
     Variable "variable" "A variable or constant.",
     Rule "rule" "A style rule, by its selector.",
     Element "element" "An element, by its id or its name.",
-    Key "key" "A member of a JSON object.",
+    Key "key" "A member of a JSON object, or its like in other data.",
+    Table "table" "A table or view of a database, or a table of a TOML file.",
+    Heading "heading" "A section of a document, by its heading.",
+    Stage "stage" "A stage of a container's build.",
 }
 
 impl fmt::Display for Kind {
@@ -82,9 +85,32 @@ pub struct Outlined {
     pub depth: usize,
 }
 
-/// What `text` declares, in order of place, outer before inner.
+/// What `text` declares, in order of place, outer before inner: scripts, styles and fenced code inside it included.
 pub fn outline(text: &str, language: Language) -> Vec<Outlined> {
-    tree::parse(language, text).map_or_else(Vec::new, |tree| of_tree(&tree, text, language))
+    let Some(tree) = tree::parse(language, text) else { return Vec::new() };
+    let mut found = of_tree(&tree, text, language);
+    let pieces = injection::embedded(&tree, text, language);
+    if pieces.is_empty() {
+        return found;
+    }
+    let mut inner = Vec::new();
+    for piece in pieces {
+        let Some(tree) = piece.range.of(text).and_then(|code| tree::parse(piece.language, code)) else {
+            continue;
+        };
+        let code = piece.range.of(text).unwrap_or_default();
+        let around =
+            |one: &&Outlined| one.range.start <= piece.range.start && piece.range.end <= one.range.end;
+        let depth = found.iter().filter(around).count();
+        inner.extend(of_tree(&tree, code, piece.language).into_iter().map(|one| Outlined {
+            range: ByteRange::new(one.range.start + piece.range.start, one.range.end + piece.range.start),
+            depth: one.depth + depth,
+            ..one
+        }));
+    }
+    found.extend(inner);
+    found.sort_by_key(|one| (one.range.start, std::cmp::Reverse(one.range.end)));
+    found
 }
 
 /// The innermost declaration that holds all of `range`.
@@ -95,11 +121,11 @@ pub fn enclosing(text: &str, language: Language, range: ByteRange) -> Option<Out
 
 /// The outline of a tree that is there already.
 pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlined> {
-    let query = language.components();
+    let Some(query) = language.components(language.grammar_of(text)) else { return Vec::new() };
     let captures = query.capture_names();
     let mut cursor = QueryCursor::new();
     let mut found: Vec<(ByteRange, usize, Outlined)> = Vec::new();
-    let mut matches = cursor.matches(query, tree.root_node(), text.as_bytes());
+    let mut matches = cursor.matches(&query, tree.root_node(), text.as_bytes());
     while let Some(one) = matches.next() {
         let mut name = None;
         let mut of = None;
@@ -156,7 +182,7 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
         one.depth = around.iter().filter(|outer| **outer != one.range).count();
         around.push(one.range);
     }
-    if !matches!(language, Language::Json | Language::Css | Language::Html) {
+    if matches!(language.layout(), Layout::Blocks | Layout::Members) {
         // What lies in a block or a call without a name is not at the top level either.
         let root = tree.root_node();
         let mut cursor = root.walk();

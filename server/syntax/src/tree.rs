@@ -9,7 +9,7 @@ use crate::languages::{COUNT, Language};
 
 thread_local! {
     /// Building a parser costs more than parsing a small component: each thread keeps its own.
-    static PARSERS: RefCell<[Option<Parser>; COUNT]> = const { RefCell::new([const { None }; COUNT]) };
+    static PARSERS: RefCell<[[Option<Parser>; 2]; COUNT]> = const { RefCell::new([const { [None, None] }; COUNT]) };
 }
 
 /// Something that a parser did not accept.
@@ -27,11 +27,12 @@ pub(crate) const MAX_FAULTS: usize = 20;
 /// The tree of `text`, or `None` where the grammar cannot be loaded.
 pub(crate) fn parse(language: Language, text: &str) -> Option<Tree> {
     PARSERS.with_borrow_mut(|parsers| {
-        let parser = match &mut parsers[language.index()] {
+        let grammar = language.grammar_of(text);
+        let parser = match &mut parsers[language.index()][grammar] {
             Some(parser) => parser,
             empty => {
                 let mut parser = Parser::new();
-                parser.set_language(&language.grammar()).ok()?;
+                parser.set_language(language.grammars().get(grammar)?).ok()?;
                 empty.insert(parser)
             }
         };
@@ -42,14 +43,14 @@ pub(crate) fn parse(language: Language, text: &str) -> Option<Tree> {
 /// The error and missing nodes of a tree, outermost first, in order of place.
 pub(crate) fn faults(tree: &Tree, text: &str, language: Language) -> Vec<Fault> {
     let mut found = Vec::new();
-    if !tree.root_node().has_error() && language != Language::Html {
+    if !tree.root_node().has_error() && !language.is_markup() {
         return found;
     }
     let mut cursor = tree.walk();
     'walk: loop {
         let node = cursor.node();
         // A stray end tag of HTML is a node of its own, not an error.
-        let mut descend = node.has_error() || language == Language::Html;
+        let mut descend = node.has_error() || language.is_markup();
         if node.kind() == "erroneous_end_tag" {
             found.push(Fault {
                 range: node.byte_range().into(),
@@ -75,7 +76,7 @@ pub(crate) fn faults(tree: &Tree, text: &str, language: Language) -> Vec<Fault> 
             }
         }
     }
-    if found.is_empty() && tree.root_node().has_error() && language != Language::Html {
+    if found.is_empty() && tree.root_node().has_error() && !language.is_markup() {
         // Some missing tokens have no node that a cursor visits.
         let message = "something is not closed".to_owned();
         found.push(Fault { range: ByteRange::at(tree.root_node().end_byte()), message });

@@ -178,7 +178,9 @@ impl Applier {
             }
             selection = true;
         }
-        let language = Language::of_path(&path);
+        // The text may tell more than the name: a new file's is the component's.
+        let known = if text.trim().is_empty() { component.code.as_str() } else { text };
+        let language = Language::of_file(&path, known);
         let predecessor = self.last.get(&path).map(String::as_str);
         let placement = match assist_syntax::place(text, language, component, &target, predecessor) {
             Ok(placement) => placement,

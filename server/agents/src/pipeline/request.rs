@@ -73,7 +73,7 @@ pub(crate) async fn anchor(mut request: AskRequest, host: &dyn Host) -> Result<A
 /// The component that a fault lies in, or else its whole lines.
 fn surroundings(path: &DocPath, text: &str, fault: ByteRange) -> Option<ByteRange> {
     fault.of(text)?;
-    if let Some(language) = Language::of_path(path)
+    if let Some(language) = Language::of_file(path, text)
         && let Some(component) = assist_syntax::enclosing(text, language, fault)
         && text[component.range.as_range()].lines().count() <= 150
     {
@@ -114,7 +114,7 @@ pub(crate) async fn find_again(task: &mut Task, host: &dyn Host) -> Result<(), E
 
 /// The name the selection's replacement must carry.
 pub(crate) fn target_name(path: &DocPath, text: &str, selection: ByteRange) -> String {
-    let covered = Language::of_path(path).and_then(|language| {
+    let covered = Language::of_file(path, text).and_then(|language| {
         let trimmed = trim(text, selection);
         let outline = assist_syntax::outline(text, language);
         outline.into_iter().find(|item| {
@@ -205,7 +205,7 @@ fn render_request(request: &AskRequest, document: Option<&Document>) -> String {
     let text = document.map(|document| document.text.as_str());
     let selection =
         request.selection.zip(text).and_then(|(range, text)| range.of(text).map(|s| (range, text, s)));
-    let language = request.path.as_ref().and_then(Language::of_path);
+    let language = request.path.as_ref().and_then(|path| Language::of_file(path, text.unwrap_or_default()));
     let line_at = |offset: usize| text.map(|text| 1 + text[..offset.min(text.len())].matches('\n').count());
     let shown = text.map(|text| excerpt(text, request.selection));
     let enclosing = selection.zip(language).and_then(|((range, text, _), language)| {

@@ -1,7 +1,7 @@
 //! What can be said of a component without parsing it: is this an answer to the question at all?
 
 use super::{Candidate, Names, Reason, reason};
-use crate::languages::Language;
+use crate::languages::{Language, Naming};
 use crate::merge::How;
 use crate::scanner::{Block, marker};
 use assist_base::DocPath;
@@ -24,8 +24,7 @@ pub(super) fn refusal(candidate: &Candidate<'_>) -> Option<Vec<Reason>> {
     let named = component.header.path.as_deref().and_then(|path| DocPath::relative(path).ok());
     if let (Some(language), Some(named)) =
         (candidate.language, named.and_then(|path| Language::of_path(&path)))
-        && named != language
-        && !(named.is_ecma() && language.is_ecma())
+        && !named.is_kin_of(language)
     {
         let message =
             format!("The component says it is {}, but the file is {}.", named.name(), language.name());
@@ -86,6 +85,7 @@ pub(super) fn names(candidate: &Candidate<'_>, language: Language, names: &Names
             names.open || names.exported.contains(export) || (export == "default" && names.anonymous_default)
         } else {
             names.declares(export)
+                || (language.naming() != Naming::Declared && mentions(&candidate.component.code, export))
         };
         if !there {
             missing.extend(reason(
@@ -95,11 +95,12 @@ pub(super) fn names(candidate: &Candidate<'_>, language: Language, names: &Names
         }
     }
     // A selection is named by whoever asked, and may be renamed by the answer.
-    let named_by_code = !matches!(candidate.placement.how, How::ReplacedSelection)
-        && !matches!(language, Language::Json | Language::Css | Language::Html);
+    let named_by_code =
+        !matches!(candidate.placement.how, How::ReplacedSelection) && language.naming() != Naming::Free;
     if named_by_code
         && is_identifier(&header.name)
         && !names.declares(&header.name)
+        && !(language.naming() == Naming::Mentioned && mentions(&candidate.component.code, &header.name))
         && !stands_for_file(candidate, names)
     {
         missing
@@ -119,6 +120,11 @@ fn stands_for_file(candidate: &Candidate<'_>, names: &Names) -> bool {
     let stem = stem.map(|file| file.split('.').next().unwrap_or(file));
     let lower = header.name.chars().next().is_some_and(char::is_lowercase);
     lower && stem == Some(header.name.as_str())
+}
+
+/// Whether code has a name as a word.
+fn mentions(code: &str, name: &str) -> bool {
+    code.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name)
 }
 
 fn is_identifier(name: &str) -> bool {

@@ -7,12 +7,12 @@
 use assist_base::{DocPath, TextEdit};
 
 use super::checks::looks_like_json;
-use super::syntax::{Parsed, inserted, line_of, moved, parse_file};
+use super::files::{self, Parsed};
+use super::syntax::{inserted, line_of, moved, only_old_complaints};
 use super::{Decision, Judgement, Reason, Verdict, reason};
 use crate::brackets::Brackets;
 use crate::hunks::Edited;
-use crate::languages::Language;
-use crate::tree;
+use crate::languages::{Language, Trust};
 
 /// Judges a file's edits. `before` is its text, `None` where there is none; `lines` are the first and the last line of the
 /// hunks in the stream.
@@ -30,7 +30,7 @@ fn decide(path: &DocPath, before: &str, after: &str, edits: &[TextEdit]) -> Deci
     if before == after {
         return (Verdict::Malformed, reason("The edits would change nothing.", None));
     }
-    let Some(language) = Language::of_path(path) else {
+    let Some(language) = Language::of_file(path, after) else {
         let message = "There is no grammar for this kind of file, so nothing can vouch for the edits.";
         return (Verdict::Unverified, reason(message, None));
     };
@@ -42,11 +42,12 @@ fn decide(path: &DocPath, before: &str, after: &str, edits: &[TextEdit]) -> Deci
         return (Verdict::Unverified, reason("The edits would leave nothing of the file.", None));
     }
     let declarations = path.as_str().ends_with(".d.ts");
-    let new = parse_file(language, after, declarations);
+    let new = files::parse(language, after, declarations);
     if new.unread {
         return (Verdict::Unverified, reason("The code nests too deeply to be checked.", None));
     }
-    if new.faults.is_empty() {
+    let advises = language.trust() == Trust::Advises;
+    if new.faults.is_empty() || (advises && only_old_complaints(language, before, &new, edits)) {
         return match doubled(language, declarations, before, after, &new) {
             reasons if reasons.is_empty() => (Verdict::Whole, reasons),
             reasons => (Verdict::Malformed, reasons),
@@ -54,13 +55,17 @@ fn decide(path: &DocPath, before: &str, after: &str, edits: &[TextEdit]) -> Deci
     }
     let all: Vec<Reason> =
         new.faults.iter().map(|fault| of_file(after, fault.range.start, &fault.message)).collect();
-    if language == Language::Css && Brackets::balanced(after, language.family()) {
-        let mut reasons =
-            reason("The CSS grammar does not know all of this, so nothing can vouch for it.", None);
+    let balanced = |text: &str| Brackets::balanced(text, language.family());
+    if advises && (balanced(after) || !balanced(before)) {
+        let message = format!(
+            "The {} grammar does not know all of this, so nothing can vouch for it.",
+            language.name()
+        );
+        let mut reasons = reason(message, None);
         reasons.extend(all);
         return (Verdict::Unverified, reasons);
     }
-    let old = parse_file(language, before, declarations);
+    let old = files::parse(language, before, declarations);
     if before.trim().is_empty() || (old.faults.is_empty() && !old.unread) {
         return (Verdict::Malformed, all);
     }
@@ -80,13 +85,13 @@ fn broken_before(
     let (Some(old), Some(new)) = (&old.tree, &new.tree) else {
         return (Verdict::Unverified, reason("The file had errors before, and cannot be compared.", None));
     };
-    let old = tree::faults(old, before, language);
+    let old = files::broken_places(language, old, before);
     let known: Vec<usize> = old.iter().filter_map(|fault| moved(fault.range.start, edits)).collect();
     // An error inside what is replaced may go on being one.
     let was_inside = old.iter().any(|fault| {
         edits.iter().any(|edit| fault.range.start <= edit.range.end && edit.range.start <= fault.range.end)
     });
-    let fresh: Vec<Reason> = tree::faults(new, after, language)
+    let fresh: Vec<Reason> = files::broken_places(language, new, after)
         .iter()
         .filter(|fault| !known.contains(&fault.range.start))
         .filter(|fault| !(was_inside && inserted(fault.range, edits)))
@@ -102,12 +107,11 @@ fn broken_before(
 
 /// Names that the file would declare or export twice and does not now.
 fn doubled(language: Language, declarations: bool, before: &str, after: &str, new: &Parsed) -> Vec<Reason> {
-    let Some(reading) = new.reading.as_ref().filter(|reading| !reading.doubled.is_empty()) else {
+    if new.doubled.is_empty() {
         return Vec::new();
-    };
-    let was = parse_file(language, before, declarations).reading.map(|was| was.doubled).unwrap_or_default();
-    reading
-        .doubled
+    }
+    let was = files::parse(language, before, declarations).doubled;
+    new.doubled
         .iter()
         .filter(|one| !was.iter().any(|other| other.name == one.name && other.how == one.how))
         .map(|one| of_file(after, one.at, &format!("`{}` would be {} twice", one.name, one.how)))

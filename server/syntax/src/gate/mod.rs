@@ -2,7 +2,8 @@
 //!
 //! Judged is the file as it would be after splicing, and the component alone where it stands at the top level. For
 //! JavaScript and TypeScript oxc decides what an error is; a tree-sitter error that oxc does not share never blocks. For
-//! other languages tree-sitter decides. A file that was broken before is judged by errors that are new, and then at best
+//! other languages tree-sitter decides, unless its grammar is known to reject valid files: then its complaint is a question
+//! to a person. Scripts inside markup are judged with their file. A file that was broken before is judged by errors that are new, and then at best
 //! `Unverified`: a person says yes to a diff. The same goes for a language without a grammar.
 //!
 //! Limits: syntax only. Types, missing imports and whether the code does what was asked are for later checks. Paths are
@@ -10,6 +11,7 @@
 
 mod checks;
 mod edits;
+mod files;
 mod syntax;
 
 pub(crate) use checks::is_prose_line;
@@ -112,8 +114,8 @@ pub fn judge(candidate: &Candidate<'_>) -> Judgement {
 
 /// What is wrong with a whole file, as the gate sees it: nothing for a file that is valid.
 pub fn faults(path: &DocPath, text: &str) -> Vec<Reason> {
-    match Language::of_path(path) {
-        Some(language) => syntax::faults(language, text, path.as_str().ends_with(".d.ts")),
+    match Language::of_file(path, text) {
+        Some(language) => files::faults(language, text, path.as_str().ends_with(".d.ts")),
         None => Vec::new(),
     }
 }
@@ -156,7 +158,10 @@ fn decide(candidate: &Candidate<'_>) -> Decision {
         return (Verdict::Unverified, reasons);
     };
     let decision = syntax::decide(candidate, language);
-    if decision.0 == Verdict::Malformed && checks::is_prose(&component.code) {
+    // Documents are prose, and capitals begin the lines of these others.
+    let reads_as_prose = !matches!(language, Language::Markdown | Language::Dockerfile | Language::Sql)
+        && checks::is_prose(&component.code);
+    if decision.0 == Verdict::Malformed && reads_as_prose {
         let mut reasons = reason(format!("The answer reads as prose, not as {}.", language.name()), Some(1));
         reasons.extend(decision.1);
         return (Verdict::Malformed, reasons);

@@ -3,161 +3,73 @@
 use assist_base::{ByteRange, TextEdit};
 use tree_sitter::Tree;
 
+use super::files::{self, Parsed};
 use super::{Candidate, Decision, Fault, Names, Reason, Verdict, checks, outline, reason};
 use crate::brackets::Brackets;
-use crate::ecma::{self, Reading};
-use crate::languages::Language;
-use crate::tree;
-
-/// A text with all that the parsers say of it.
-pub(super) struct Parsed {
-    pub tree: Option<Tree>,
-    /// What the deciding parser has against it.
-    pub faults: Vec<Fault>,
-    /// No parser could read it.
-    pub unread: bool,
-    pub reading: Option<Reading>,
-}
+use crate::languages::{Language, Trust};
+use crate::{injection, tree};
 
 fn parse(language: Language, text: &str, candidate: &Candidate<'_>) -> Parsed {
     let declarations = candidate.component.header.path.as_deref().is_some_and(|path| path.ends_with(".d.ts"));
-    parse_file(language, text, declarations)
-}
-
-/// What the deciding parser has against a whole file. `declarations`: it is a `.d.ts`.
-pub(super) fn faults(language: Language, text: &str, declarations: bool) -> Vec<Reason> {
-    let parsed = parse_file(language, text, declarations);
-    if parsed.unread {
-        return reason("No parser could read it.", None);
-    }
-    parsed.faults.iter().map(|fault| in_code(fault, text)).collect()
-}
-
-pub(super) fn parse_file(language: Language, text: &str, declarations: bool) -> Parsed {
-    let tree = tree::parse(language, text);
-    if language.is_ecma() {
-        let reading = ecma::read(language, text, declarations, tree.as_ref());
-        let faults = reading.faults.clone();
-        return Parsed { tree, faults, unread: reading.too_deep, reading: Some(reading) };
-    }
-    let Some(tree) = tree else {
-        return Parsed { tree: None, faults: Vec::new(), unread: true, reading: None };
-    };
-    let mut faults = tree::faults(&tree, text, language);
-    if language == Language::Html {
-        // The grammar wants every `&` to begin an entity; browsers and people do not.
-        faults.retain(|fault| {
-            let piece = fault.range.of(text).unwrap_or_default().trim_start();
-            !piece.starts_with('&') || piece.contains(['<', '>'])
-        });
-    }
-    if faults.is_empty() {
-        match language {
-            Language::Json => faults.extend(extra_value(&tree)),
-            Language::Python => faults.extend(empty_block(&tree)),
-            Language::Html => {
-                faults.extend(unclosed_element(&tree, text));
-                faults.extend(no_element(&tree));
-            }
-            _ => {}
-        }
-    }
-    Parsed { tree: Some(tree), faults, unread: false, reading: None }
-}
-
-/// The grammar of JSON takes several values in a row, or none; a file holds one.
-fn extra_value(tree: &Tree) -> Option<Fault> {
-    let root = tree.root_node();
-    let mut cursor = root.walk();
-    let values: Vec<_> = root.named_children(&mut cursor).filter(|node| node.kind() != "comment").collect();
-    match values.as_slice() {
-        [] => Some(Fault { range: ByteRange::at(root.end_byte()), message: "there is no value".to_owned() }),
-        [_] => None,
-        [_, second, ..] => Some(Fault {
-            range: second.byte_range().into(),
-            message: "a second value follows the first".to_owned(),
-        }),
-    }
-}
-
-/// The grammar of Python takes a head without a body.
-fn empty_block(tree: &Tree) -> Option<Fault> {
-    tree::find(tree, |node| node.kind() == "block" && node.named_child_count() == 0).map(|node| Fault {
-        range: ByteRange::at(node.end_byte()),
-        message: "a block without statements".to_owned(),
-    })
-}
-
-/// Elements that may stand without an end tag.
-const MAY_STAY_OPEN: [&str; 34] = [
-    "area", "base", "body", "br", "col", "colgroup", "dd", "dt", "embed", "head", "hr", "html", "img",
-    "input", "li", "link", "meta", "optgroup", "option", "p", "param", "rp", "rt", "source", "tbody", "td",
-    "tfoot", "th", "thead", "tr", "track", "wbr", "basefont", "frame",
-];
-
-/// An element without its end tag, which the grammar only marks where a cursor does not go.
-fn unclosed_element(tree: &Tree, text: &str) -> Option<Fault> {
-    let name = |node: tree_sitter::Node<'_>| {
-        let tag = node.child(0).filter(|tag| tag.kind() == "start_tag")?;
-        Some(text.get(tag.named_child(0)?.byte_range())?.to_ascii_lowercase())
-    };
-    let found = tree::find(tree, |node| {
-        let ends =
-            || node.child(node.child_count().saturating_sub(1)).is_some_and(|last| last.kind() == "end_tag");
-        node.kind() == "element"
-            && name(node).is_some_and(|name| !MAY_STAY_OPEN.contains(&name.as_str()) && !ends())
-    })?;
-    let message = format!("`<{}>` is not closed", name(found).unwrap_or_default());
-    Some(Fault { range: ByteRange::at(found.end_byte()), message })
-}
-
-/// The grammar of HTML takes any text; a page has elements.
-fn no_element(tree: &Tree) -> Option<Fault> {
-    let root = tree.root_node();
-    let mut cursor = root.walk();
-    let plain = root.named_children(&mut cursor).all(|node| matches!(node.kind(), "text" | "entity"));
-    plain.then(|| Fault { range: ByteRange::at(0), message: "there is no element".to_owned() })
+    files::parse(language, text, declarations)
 }
 
 /// Decides by what the parsers say.
 ///
-/// The grammar of CSS lacks parts of the language (media ranges, braces in strings), and a browser skips what it does not
-/// understand: where brackets and quotes are in order, its complaints are a question to a person, not a verdict.
+/// Some grammars reject valid files ([`Trust::Advises`]): CSS has more than its grammar knows, C has macros, SQL has
+/// dialects. Where such a grammar complains of code whose brackets and quotes are in order, that is a question to a
+/// person, not a verdict; and what it had against the file before, outside of what is replaced, does not count.
 pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision {
     let after = candidate.placement.after.as_str();
     let code = candidate.component.code.as_str();
+    // A component that goes into a script is in the script's language.
+    let code_language = candidate.placement.embedded.unwrap_or(language);
     let spliced = parse(language, after, candidate);
     // Where the component is the whole file, the file's parse is the component's.
     let is_whole_file = candidate.before.is_none_or(|before| before.trim().is_empty());
     let alone = (candidate.top_level && !is_whole_file && language != Language::Json)
-        .then(|| parse(language, code, candidate));
+        .then(|| parse(code_language, code, candidate));
     if spliced.unread || alone.as_ref().is_some_and(|alone| alone.unread) {
         return (Verdict::Unverified, reason("The code nests too deeply to be checked.", None));
     }
-    let complaints = alone.as_ref().map_or(&spliced.faults, |alone| &alone.faults);
-    if language == Language::Css
+    let own = alone.as_ref().map(|alone| &alone.faults).filter(|faults| !faults.is_empty());
+    let advises = language.trust() == Trust::Advises;
+    let known_complaints = advises
+        && candidate.before.is_some_and(|before| {
+            only_old_complaints(language, before, &spliced, &candidate.placement.edits)
+        });
+    let complaints = match own {
+        Some(own) => own.as_slice(),
+        None if known_complaints => &[],
+        None => &spliced.faults,
+    };
+    if advises
         && !complaints.is_empty()
-        && Brackets::balanced(code, language.family())
-        && Brackets::balanced(after, language.family())
+        && Brackets::balanced(code, code_language.family())
+        && (Brackets::balanced(after, language.family())
+            || candidate.before.is_some_and(|before| !Brackets::balanced(before, language.family())))
     {
-        let mut reasons =
-            reason("The CSS grammar does not know all of this, so nothing can vouch for it.", None);
+        let message = format!(
+            "The {} grammar does not know all of this, so nothing can vouch for it.",
+            language.name()
+        );
+        let mut reasons = reason(message, None);
         reasons.extend(
             complaints
                 .iter()
-                .map(|fault| if alone.is_some() { in_code(fault, code) } else { in_file(fault, candidate) }),
+                .map(|fault| if own.is_some() { in_code(fault, code) } else { in_file(fault, candidate) }),
         );
         return (Verdict::Unverified, reasons);
     }
     if let Some(alone) = alone.as_ref().filter(|alone| !alone.faults.is_empty()) {
-        let verdict = if was_cut(code, &alone.faults, language, false) {
+        let verdict = if was_cut(code, &alone.faults, code_language, false) {
             Verdict::Truncated
         } else {
             Verdict::Malformed
         };
         return (verdict, alone.faults.iter().map(|fault| in_code(fault, code)).collect());
     }
-    if !spliced.faults.is_empty() {
+    if !spliced.faults.is_empty() && !known_complaints {
         return broken_file(candidate, language, &spliced, is_whole_file);
     }
     if let Some(decision) = swallows(candidate, language, &spliced) {
@@ -169,7 +81,8 @@ pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision 
     if candidate.top_level {
         let parsed = alone.as_ref().unwrap_or(&spliced);
         let text = if alone.is_some() { code } else { after };
-        let missing = checks::names(candidate, language, &names_of(parsed, text, language, candidate));
+        let missing =
+            checks::names(candidate, code_language, &names_of(parsed, text, code_language, candidate));
         if !missing.is_empty() {
             return (Verdict::Malformed, missing);
         }
@@ -196,6 +109,22 @@ fn names_of(parsed: &Parsed, text: &str, language: Language, candidate: &Candida
     Names { declared, ..Names::default() }
 }
 
+/// Whether a file with errors has only those that it had before, all outside of what the edits put there.
+pub(super) fn only_old_complaints(
+    language: Language,
+    before: &str,
+    after: &Parsed,
+    edits: &[TextEdit],
+) -> bool {
+    let Some(tree) = after.tree.as_ref().filter(|_| !after.faults.is_empty()) else { return false };
+    let Some(old) = tree::parse(language, before).filter(|_| !before.trim().is_empty()) else { return false };
+    let known: Vec<usize> =
+        tree::misplaced(&old).iter().filter_map(|range| moved(range.start, edits)).collect();
+    tree::misplaced(tree)
+        .iter()
+        .all(|range| known.contains(&range.start) && !inserted(range.clone().into(), edits))
+}
+
 /// The spliced file has faults: whose are they?
 fn broken_file(
     candidate: &Candidate<'_>,
@@ -206,9 +135,10 @@ fn broken_file(
     let placement = candidate.placement;
     let code = candidate.component.code.as_str();
     let before = candidate.before.unwrap_or_default();
+    let code_language = placement.embedded.unwrap_or(language);
     let was = if is_whole_file { None } else { Some(parse(language, before, candidate)) };
     let Some(was) = was.filter(|was| !was.faults.is_empty() || was.unread) else {
-        let verdict = if was_cut(code, &spliced.faults, language, !is_whole_file) {
+        let verdict = if was_cut(code, &spliced.faults, code_language, !is_whole_file) {
             Verdict::Truncated
         } else {
             Verdict::Malformed
@@ -219,19 +149,19 @@ fn broken_file(
     let (Some(old), Some(new)) = (&was.tree, &spliced.tree) else {
         return (Verdict::Unverified, reason("The file had errors before, and cannot be compared.", None));
     };
-    let outside: Vec<usize> = tree::faults(old, before, language)
+    let outside: Vec<usize> = files::broken_places(language, old, before)
         .iter()
         .filter_map(|fault| moved(fault.range.start, &placement.edits))
         .collect();
-    let new_outside: Vec<Reason> = tree::faults(new, &placement.after, language)
+    let new_outside: Vec<Reason> = files::broken_places(language, new, &placement.after)
         .iter()
         .filter(|fault| !inserted(fault.range, &placement.edits))
         .filter(|fault| !outside.contains(&fault.range.start))
         .map(|fault| in_file(fault, candidate))
         .collect();
-    let inside_only = !candidate.top_level && !Brackets::of(code, language.family()).is_empty();
+    let inside_only = !candidate.top_level && !Brackets::of(code, code_language.family()).is_empty();
     if inside_only {
-        return (Verdict::Truncated, unclosed(code, language));
+        return (Verdict::Truncated, unclosed(code, code_language));
     }
     if !new_outside.is_empty() {
         return (Verdict::Malformed, new_outside);
@@ -263,22 +193,37 @@ pub(super) fn inserted(range: ByteRange, edits: &[TextEdit]) -> bool {
     })
 }
 
+/// Whether a part of a text holds whole blocks only, in the language of the place; true where errors leave that open.
+fn keeps_blocks(language: Language, text: &str, part: ByteRange, tree: Option<&Tree>) -> Option<bool> {
+    if let Some(inner) = injection::around(text, language, part).filter(|_| language.is_markup()) {
+        let code = inner.range.of(text)?;
+        let tree = tree::parse(inner.language, code)?;
+        let part = ByteRange::new(part.start - inner.range.start, part.end - inner.range.start);
+        return Some(tree.root_node().has_error() || tree::holds_whole_nodes(&tree, code, part));
+    }
+    let tree = tree?;
+    Some(tree.root_node().has_error() || tree::holds_whole_nodes(tree, text, part))
+}
+
 /// The code would close or open a block that is not its own, and what follows in the file makes up for it.
 fn swallows(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> Option<Decision> {
     if candidate.top_level {
         return None;
     }
     let placement = candidate.placement;
-    let tree = spliced.tree.as_ref()?;
-    if tree.root_node().has_error() || tree::holds_whole_nodes(tree, &placement.after, placement.inserted) {
+    // A heading takes what follows it into its section, and means to.
+    if language == Language::Markdown
+        || keeps_blocks(language, &placement.after, placement.inserted, spliced.tree.as_ref())?
+    {
         return None;
     }
     // A selection that cut through blocks to begin with may be replaced by one that does.
     let before = candidate.before?;
     let old = tree::parse(language, before)?;
-    if !tree::holds_whole_nodes(&old, before, placement.replaced) {
+    if !keeps_blocks(language, before, placement.replaced, Some(&old))? {
         return None;
     }
+    let language = placement.embedded.unwrap_or(language);
     let code = candidate.component.code.as_str();
     if !Brackets::of(code, language.family()).is_empty() {
         return Some((Verdict::Truncated, unclosed(code, language)));
@@ -291,13 +236,12 @@ fn swallows(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> 
 /// The file would declare or export a name twice that it does not have twice now: a model that answered with more than
 /// the selection, or an export that the file has at its end.
 fn doubles(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> Option<Decision> {
-    let doubled = &spliced.reading.as_ref()?.doubled;
+    let doubled = &spliced.doubled;
     if doubled.is_empty() {
         return None;
     }
     let was = candidate.before.filter(|before| !before.trim().is_empty());
-    let known = was.map(|before| parse(language, before, candidate)).and_then(|was| was.reading);
-    let known = known.map(|reading| reading.doubled).unwrap_or_default();
+    let known = was.map(|before| parse(language, before, candidate).doubled).unwrap_or_default();
     let reasons: Vec<Reason> = doubled
         .iter()
         .filter(|one| !known.iter().any(|other| other.name == one.name && other.how == one.how))
@@ -322,9 +266,7 @@ fn was_cut(code: &str, faults: &[Fault], language: Language, fragment: bool) -> 
     let open = !Brackets::of(code, language.family()).is_empty();
     let end = code.trim_end().len();
     let reaches_end = |fault: &Fault| {
-        fault.range.start >= end
-            || fault.range.end > end
-            || (language == Language::Html && fault.range.end >= end)
+        fault.range.start >= end || fault.range.end > end || (language.is_markup() && fault.range.end >= end)
     };
     let at_end = !fragment && faults.iter().any(reaches_end);
     if fragment {
@@ -337,7 +279,7 @@ fn was_cut(code: &str, faults: &[Fault], language: Language, fragment: bool) -> 
 }
 
 /// A fault of the component's own text.
-fn in_code(fault: &Fault, code: &str) -> Reason {
+pub(super) fn in_code(fault: &Fault, code: &str) -> Reason {
     let line = line_of(code, fault.range.start);
     Reason { message: format!("Line {line}: {}.", fault.message), line: Some(line) }
 }

@@ -4,6 +4,7 @@
 //! place and the file's habit of a last newline. A place that is not certain is an error, never a guess: a declaration is
 //! replaced by name *and* kind, and by name alone only where one declaration bears it.
 
+mod embedded;
 mod imports;
 pub(crate) mod indent;
 pub(crate) mod layout;
@@ -62,6 +63,8 @@ pub struct Placement {
     pub after: String,
     /// What kind of placement it is.
     pub how: How,
+    /// The language of the script or style inside the file that it went into; `None` where it went into the file's own.
+    pub embedded: Option<Language>,
 }
 
 /// Why a component has no place. Nothing was changed; say so, or ask again with what is named here.
@@ -129,6 +132,11 @@ pub fn place(
     predecessor: Option<&str>,
 ) -> Result<Placement, PlaceError> {
     let code = trim_blank_lines(&component.code);
+    if let Some(language) = language
+        && let Some(placed) = embedded::place(before, language, component, target, predecessor)
+    {
+        return placed;
+    }
     match *target {
         Target::Selection(range) => selection::place(before, language, code, range),
         _ if code.is_empty() => Err(PlaceError::Empty { name: component.header.name.clone() }),
@@ -162,7 +170,7 @@ fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Result<P
         EditError::Overlap { at } => PlaceError::Overlap { line: line_of(before, at) },
         EditError::OutOfText { start, end } => PlaceError::OutOfText { start, end },
     })?;
-    Ok(Placement { edits, replaced, inserted, after, how })
+    Ok(Placement { edits, replaced, inserted, after, how, embedded: None })
 }
 
 /// Code without blank lines at its edges and without its last newline.

@@ -8,7 +8,7 @@ use assist_base::{ByteRange, TextEdit};
 
 use super::layout::{line_end, line_ending, line_start, next_line, with_line_ending};
 use super::{How, PlaceError, Placement, finish, imports, indent, line_of, trim_blank_lines};
-use crate::languages::Language;
+use crate::languages::{Language, Layout};
 use crate::outline::{self, Kind};
 use crate::scanner::Header;
 use crate::tree;
@@ -140,7 +140,7 @@ fn assemble(
 fn declared(source: &Source<'_>) -> Vec<Declared> {
     let Some(tree) = &source.tree else { return Vec::new() };
     let mut found: Vec<Declared> = Vec::new();
-    let deep = matches!(source.language, Language::Html | Language::Css);
+    let deep = matches!(source.language.layout(), Layout::Members | Layout::NestedMembers);
     for one in
         outline::of_tree(tree, source.text, source.language).into_iter().filter(|one| deep || one.depth == 0)
     {

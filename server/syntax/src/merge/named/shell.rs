@@ -38,9 +38,7 @@ pub(super) struct Shell {
 
 impl Shell {
     fn of(source: &Source<'_>, range: ByteRange) -> Option<Self> {
-        let root = source.tree.as_ref()?.root_node();
-        let mut cursor = root.walk();
-        let outer = root.named_children(&mut cursor).find(|node| node.end_byte() > range.start)?;
+        let outer = outermost(source, range)?;
         let mut shell = Self {
             decorators: None,
             export: None,
@@ -89,6 +87,22 @@ impl Shell {
             }
         }
     }
+}
+
+/// The widest node that begins and ends with the declaration, or the statement at the top level that begins with it.
+fn outermost<'t>(source: &'t Source<'_>, range: ByteRange) -> Option<Node<'t>> {
+    let root = source.tree.as_ref()?.root_node();
+    let mut found = root.descendant_for_byte_range(range.start, range.end)?;
+    let same = |node: Node<'_>| ByteRange::from(node.byte_range()) == range;
+    while let Some(parent) = found.parent().filter(|parent| same(*parent) && *parent != root) {
+        found = parent;
+    }
+    if same(found) && found != root {
+        return Some(found);
+    }
+    let mut cursor = root.walk();
+    let child = root.named_children(&mut cursor).find(|node| node.end_byte() > range.start);
+    child.filter(|child| child.start_byte() == range.start)
 }
 
 /// Comments and attributes directly above a declaration, with no blank line between.

@@ -140,7 +140,7 @@ impl Found {
 
     /// Judged as a file of its own.
     fn alone(component: &Component, path: Option<&DocPath>) -> Self {
-        let language = path.and_then(Language::of_path);
+        let language = path.and_then(|path| Language::of_file(path, &component.code));
         match place("", language, component, &Target::NewFile, None) {
             Ok(placement) => Self::of(judged(component, language, None, &placement), language),
             Err(error) => Self::unplaced(component, error.to_string()),
@@ -234,8 +234,8 @@ impl Desk {
         path: &DocPath,
         before: Option<&TextFile>,
     ) -> (Found, Option<Placement>) {
-        let language = Language::of_path(path);
         let text = before.map(|file| file.text.as_str());
+        let language = Language::of_file(path, text.unwrap_or(&component.code));
         let target = if text.is_some() { Target::Named } else { Target::NewFile };
         let predecessor = self.last.iter().find(|(known, _)| known == path).map(|(_, name)| name.as_str());
         match place(text.unwrap_or_default(), language, component, &target, predecessor) {

@@ -251,7 +251,7 @@ impl Lines {
         let bytes = rest.as_bytes();
         if let Some(start) = rules::start(self.script, line, at, &self.open) {
             match start {
-                Start::LineComment => return self.to_line_end(rest),
+                Start::LineComment => return self.line_comment(rest),
                 Start::Comment { open, close } => {
                     self.mode = Mode::Comment { close, line: self.line };
                     return open;
@@ -286,7 +286,7 @@ impl Lines {
     }
 
     /// A line comment; PHP's ends at its closing tag, too.
-    fn to_line_end(&mut self, rest: &str) -> usize {
+    fn line_comment(&mut self, rest: &str) -> usize {
         match rest.find("?>").filter(|_| self.script == Script::Php) {
             Some(at) => {
                 self.mode = Mode::Outside;
@@ -324,11 +324,11 @@ impl Lines {
             return 1 + next;
         }
         let close = quote.close.as_str();
-        if rest.starts_with(close) {
-            if quote.doubled && rest[close.len()..].starts_with(close) {
-                return close.len() * 2;
-            }
+        if let Some(after) = rest.strip_prefix(close) {
             let used = close.len();
+            if quote.doubled && after.starts_with(close) {
+                return used * 2;
+            }
             self.mode = Mode::Code;
             return used;
         }

@@ -19,6 +19,8 @@ use crate::args::{Cli, Command};
 use crate::exit::{Exit, Stop};
 
 fn main() -> ExitCode {
+    // Commands are minded by this same program, in a mode of its own.
+    assist_runtime::confine::main_if_asked();
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -4,6 +4,8 @@
 //! Everything here blocks; callers on an async runtime use a blocking thread. Nothing here knows an editor: documents
 //! that are open in one are changed through the editor, never on disk. The only crate that may start processes.
 
+pub mod command;
+pub mod confine;
 pub mod error;
 pub mod process;
 pub mod root;

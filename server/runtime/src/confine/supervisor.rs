@@ -1,7 +1,7 @@
 //! The minding process: starts one command behind walls and ends all that came of it.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -29,7 +29,7 @@ pub(super) fn main() -> i32 {
 }
 
 fn mind() -> io::Result<()> {
-    let mut wire = UnixStream::from(OwnedFd::from(io::stdin().as_fd().try_clone_to_owned()?));
+    let mut wire = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut line = String::new();
     let mut reader = BufReader::new(wire.try_clone()?);
     reader.by_ref().take(MAX_ORDER).read_line(&mut line)?;

@@ -1,5 +1,11 @@
 //! The tests themselves.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests, without the harness that clippy knows them by"
+)]
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

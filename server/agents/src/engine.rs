@@ -14,9 +14,9 @@ use crate::ask::AskRequest;
 use crate::books::StoreBooks;
 use crate::error::{ConfigError, EngineError};
 use crate::host::{Answer, Host, HostError};
-use crate::pipeline;
 use crate::run::{Halt, Handle, Run, lock};
 use crate::settings::{Options, Settings};
+use crate::{assist, pipeline};
 
 /// How long a lease lives without a heartbeat when its owner cannot be looked up.
 const LEASE_STALE_AFTER: Duration = Duration::from_secs(30);
@@ -63,7 +63,8 @@ pub struct Status {
 
 /// The engine of one workspace.
 pub struct Engine {
-    workspace: Workspace,
+    workspace: Arc<Workspace>,
+    maps: Arc<crate::assist::map::Cache>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     wiring: Arc<dyn Wiring>,
@@ -108,7 +109,8 @@ impl Engine {
         let own = process::current();
         let owner = Owner { pid: own.pid, boot: own.boot, started: own.started, label: client.to_owned() };
         let mut engine = Self {
-            workspace,
+            workspace: Arc::new(workspace),
+            maps: Arc::default(),
             store,
             clock,
             wiring,
@@ -322,6 +324,8 @@ impl Engine {
         let run = Run {
             id,
             store: self.store.clone(),
+            workspace: Arc::clone(&self.workspace),
+            maps: Arc::clone(&self.maps),
             clock: Arc::clone(&self.clock),
             may_write: self.may_write(),
             host,
@@ -332,7 +336,13 @@ impl Engine {
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             // The work runs in a task of its own, so that a panic in it ends the run and not its bookkeeping.
-            let worker = tokio::spawn(async move { pipeline::work(run, task).await });
+            let worker = tokio::spawn(async move {
+                if assist::takes(&task.request) {
+                    assist::work(run, task).await
+                } else {
+                    pipeline::work(run, task).await
+                }
+            });
             let state = match worker.await {
                 Ok(state) => state,
                 Err(error) => {
@@ -381,36 +391,62 @@ impl Engine {
         }
     }
 
-    /// Answers a waiting run with yes, and words where there are any.
+    /// Answers a waiting run with yes: to everything, or only to these steps of its plan (from 1), with words to mind
+    /// where there are any. A run that rests with an open question goes on, shown by `host`.
     ///
     /// # Errors
-    /// [`EngineError::WrongState`] when the run does not wait for an answer here.
-    pub async fn confirm(&self, run: RunId, note: Option<String>) -> Result<(), EngineError> {
-        self.reply(run, note.map_or(Answer::Yes, Answer::Text)).await
+    /// [`EngineError::WrongState`] when the run does not wait for an answer here; as [`Engine::resume`].
+    pub async fn confirm(
+        self: &Arc<Self>,
+        run: RunId,
+        steps: Vec<usize>,
+        note: Option<String>,
+        host: Arc<dyn Host>,
+    ) -> Result<(), EngineError> {
+        let answer =
+            if steps.is_empty() && note.is_none() { Answer::Yes } else { Answer::Partly { steps, note } };
+        self.reply(run, answer, host).await
     }
 
     /// Answers a waiting run in words.
     ///
     /// # Errors
     /// As [`Engine::confirm`].
-    pub async fn answer(&self, run: RunId, text: String) -> Result<(), EngineError> {
-        self.reply(run, Answer::Text(text)).await
+    pub async fn answer(
+        self: &Arc<Self>,
+        run: RunId,
+        text: String,
+        host: Arc<dyn Host>,
+    ) -> Result<(), EngineError> {
+        self.reply(run, Answer::Text(text), host).await
     }
 
     /// Answers a waiting run with no.
     ///
     /// # Errors
     /// As [`Engine::confirm`].
-    pub async fn decline(&self, run: RunId) -> Result<(), EngineError> {
-        self.reply(run, Answer::No).await
+    pub async fn decline(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<(), EngineError> {
+        self.reply(run, Answer::No, host).await
     }
 
-    async fn reply(&self, run: RunId, answer: Answer) -> Result<(), EngineError> {
+    async fn reply(
+        self: &Arc<Self>,
+        run: RunId,
+        answer: Answer,
+        host: Arc<dyn Host>,
+    ) -> Result<(), EngineError> {
         let waiter = self.handle(run).and_then(|handle| handle.take_waiter());
-        if waiter.is_some_and(|waiter| waiter.send(answer).is_ok()) {
+        if waiter.is_some_and(|waiter| waiter.send(answer.clone()).is_ok()) {
             return Ok(());
         }
-        Err(wrong_state(self.session(run).await?.status, "it does not wait for an answer here"))
+        let session = self.session(run).await?;
+        if session.status == RunState::Paused
+            && assist::answer_later(&self.store, run, &answer, self.clock.now()).await?
+        {
+            self.resume(run, host).await?;
+            return Ok(());
+        }
+        Err(wrong_state(session.status, "it does not wait for an answer here"))
     }
 
     /// Stops a run: its stream is dropped, nothing more is applied. Only the user's wish leads here.

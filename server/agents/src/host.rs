@@ -5,6 +5,7 @@
 
 use assist_base::{ByteRange, ChangeSet, DocPath, Event, Outcome, Revision, RunId, TextDelta};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
 /// A document as the host holds it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +65,24 @@ pub struct Question {
     pub detail: Option<String>,
     /// The buttons; the first means yes, the last means no. An empty list asks for free text.
     pub choices: Vec<String>,
+    /// Whether the run may rest until someone answers, for days if need be: a host that has nobody to ask leaves such a
+    /// question open ([`Answer::Dismissed`]) and says how it can be answered. Any other it answers with no.
+    pub later: bool,
 }
 
 /// What the user said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// Go ahead.
     Yes,
+    /// Go ahead, but only so.
+    Partly {
+        /// These steps of a plan, from 1; empty for all.
+        steps: Vec<usize>,
+        /// What is to be minded.
+        note: Option<String>,
+    },
     /// Do not.
     No,
     /// Words.
@@ -118,6 +130,12 @@ pub trait Host: Send + Sync + 'static {
 
     /// Asks the user. May take for ever; the caller drops the future when someone answered elsewhere.
     async fn ask(&self, run: RunId, question: &Question) -> Answer;
+
+    /// The present texts of the documents that are open in the workspace, unsaved edits included. A host that holds no
+    /// documents open has none.
+    async fn open_texts(&self) -> Vec<(DocPath, String)> {
+        Vec::new()
+    }
 
     /// Tells the user one sentence.
     fn notify(&self, run: RunId, severity: Severity, message: &str);

@@ -5,6 +5,7 @@
 //! runtime, the syntax crate's verdicts decide what the runtime may write.
 
 pub mod ask;
+mod assist;
 pub mod books;
 pub mod engine;
 pub mod error;

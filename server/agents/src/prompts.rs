@@ -23,6 +23,8 @@ prompts![
     "intents/explain.md",
     "intents/test.md",
     "intents/document.md",
+    "assist/system.md",
+    "assist/context.md",
 ];
 
 fn environment() -> &'static Environment<'static> {

@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assist_base::{Clock, Event, EventKind, PauseReason, RunId, RunState, TextDelta};
 use assist_gateway::Gateway;
+use assist_runtime::Workspace;
 use assist_store::{Store, StoreError, TransitionNote};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::assist::map::Cache as Maps;
 use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::settings::Settings;
 
@@ -29,6 +31,8 @@ pub(crate) struct Handle {
     token: CancellationToken,
     why: Mutex<Option<Halt>>,
     waiter: Mutex<Option<Waiter>>,
+    /// One question at a time.
+    asking: tokio::sync::Mutex<()>,
     rested: watch::Sender<Option<RunState>>,
 }
 
@@ -38,6 +42,7 @@ impl Default for Handle {
             token: CancellationToken::new(),
             why: Mutex::default(),
             waiter: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             rested: watch::Sender::new(None),
         }
     }
@@ -106,6 +111,9 @@ impl From<StoreError> for Break {
 pub(crate) struct Run {
     pub(crate) id: RunId,
     pub(crate) store: Store,
+    pub(crate) workspace: Arc<Workspace>,
+    /// What is known of the workspace's files.
+    pub(crate) maps: Arc<Maps>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether files may be changed in this workspace.
     pub(crate) may_write: bool,
@@ -122,6 +130,11 @@ impl Run {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
+    }
+
+    /// What the store calls this project.
+    pub(crate) fn project(&self) -> String {
+        self.workspace.root().display().to_string()
     }
 
     /// Fails once the run was told to halt.
@@ -173,11 +186,20 @@ impl Run {
     /// Asks the user and waits, however long it takes. The answer may come from the question itself or from anywhere else
     /// that confirms the run; the first one counts.
     pub(crate) async fn ask(&self, question: &Question) -> Result<Answer, Break> {
+        self.ask_with(question, Value::Null).await
+    }
+
+    /// As [`Run::ask`], with more for rich clients in the event: the members of `extra`.
+    pub(crate) async fn ask_with(&self, question: &Question, extra: Value) -> Result<Answer, Break> {
+        let _turn = self.unless_halted(self.handle.asking.lock()).await?;
         let (sender, receiver) = oneshot::channel();
         *lock(&self.handle.waiter) = Some(sender);
         self.become_state(RunState::AwaitingConfirmation, TransitionNote::default()).await?;
-        let data =
+        let mut data =
             json!({ "question": question.text, "detail": question.detail, "choices": question.choices });
+        if let (Some(data), Value::Object(extra)) = (data.as_object_mut(), extra) {
+            data.extend(extra);
+        }
         self.emit(EventKind::ApprovalRequested, data).await?;
         let answer = self.unless_halted(self.first_answer(question, receiver)).await;
         self.handle.take_waiter();

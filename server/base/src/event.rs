@@ -41,11 +41,15 @@ pub enum EventKind {
     ApprovalRequested,
     /// Money or tokens were used or refused. `data: {model, inputTokens, outputTokens, costUsd?}`
     Budget,
+    /// Assist looked at something, or was refused to. `data: {tool, about, state, message?}`
+    Tool,
+    /// Something was remembered, or what is remembered was used. `data: {change, memoryId, category, key, value, replaces?}`
+    Memory,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 13] = [
+    pub const ALL: [EventKind; 15] = [
         EventKind::AgentStarted,
         EventKind::AgentCompleted,
         EventKind::AgentFailed,
@@ -59,6 +63,8 @@ impl EventKind {
         EventKind::Continued,
         EventKind::ApprovalRequested,
         EventKind::Budget,
+        EventKind::Tool,
+        EventKind::Memory,
     ];
 
     /// The word on the wire and in the `events.type` column.
@@ -77,6 +83,8 @@ impl EventKind {
             EventKind::Continued => "continued",
             EventKind::ApprovalRequested => "approval_requested",
             EventKind::Budget => "budget",
+            EventKind::Tool => "tool",
+            EventKind::Memory => "memory",
         }
     }
 }

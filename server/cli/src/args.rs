@@ -48,6 +48,35 @@ pub enum Command {
     },
     /// Ask Assist: it answers, or changes your files.
     Ask(Ask),
+    /// Say yes to what a run asks: a plan, or some steps of it.
+    Confirm {
+        /// The run, by the beginning of its id.
+        run: String,
+        /// Only these steps of the plan, from 1: `1,3`.
+        #[arg(long, value_name = "N,N", value_delimiter = ',')]
+        steps: Vec<usize>,
+        /// What is to be minded.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Answer what a run asks, in words; for a plan: how it should be otherwise.
+    Answer {
+        /// The run, by the beginning of its id.
+        run: String,
+        /// The answer.
+        text: String,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Say no to what a run asks.
+    Decline {
+        /// The run, by the beginning of its id.
+        run: String,
+        #[command(flatten)]
+        show: Show,
+    },
     /// Judge a model's output: one JSON verdict per component.
     Verify(Verify),
     /// List the runs of this workspace.
@@ -105,6 +134,17 @@ pub enum Command {
     },
 }
 
+/// How a run is shown that goes on.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Show {
+    /// Say yes to every further question.
+    #[arg(long)]
+    pub yes: bool,
+    /// Print events as JSON lines.
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct Ask {
     /// What to do, in your words. May be left out with --intent fix, explain, test or document.
@@ -121,6 +161,9 @@ pub struct Ask {
     /// Go on with an earlier conversation.
     #[arg(long, value_name = "ID")]
     pub conversation: Option<String>,
+    /// Go on with the last conversation.
+    #[arg(long = "continue", conflicts_with = "conversation")]
+    pub last: bool,
     /// Say yes to every question.
     #[arg(long)]
     pub yes: bool,

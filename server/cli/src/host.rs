@@ -20,6 +20,8 @@ pub struct DiskHost {
     seen: Mutex<HashMap<ContentHash, String>>,
     renderer: Arc<dyn Renderer>,
     yes: bool,
+    /// A question was left open because there was nobody to ask.
+    open: tokio::sync::Notify,
     /// A question was answered with no because there was nobody to ask.
     unasked: AtomicBool,
 }
@@ -27,13 +29,46 @@ pub struct DiskHost {
 impl DiskHost {
     /// A host over the engine's workspace. With `yes`, every question is answered with yes.
     pub fn new(engine: Arc<Engine>, renderer: Arc<dyn Renderer>, yes: bool) -> Arc<Self> {
-        Arc::new(Self { engine, seen: Mutex::default(), renderer, yes, unasked: AtomicBool::new(false) })
+        Arc::new(Self {
+            engine,
+            seen: Mutex::default(),
+            renderer,
+            yes,
+            open: tokio::sync::Notify::new(),
+            unasked: AtomicBool::new(false),
+        })
+    }
+
+    /// Comes back once a question was left open because there was nobody to ask.
+    pub async fn left_open(&self) {
+        self.open.notified().await;
     }
 
     /// Whether something was left undone because there was nobody to ask.
     pub fn was_alone(&self) -> bool {
         self.unasked.load(Ordering::Relaxed)
     }
+}
+
+/// What a line says to a plan: steps, or words.
+fn reply(line: String) -> Answer {
+    let steps: Result<Vec<usize>, _> =
+        line.split([',', ' ']).filter(|n| !n.is_empty()).map(str::parse).collect();
+    match steps {
+        Ok(steps) if !steps.is_empty() => Answer::Partly { steps, note: None },
+        _ => Answer::Text(line),
+    }
+}
+
+/// How a question that was left open is answered later.
+fn how_to_answer(run: RunId, question: &Question) -> String {
+    let id = run.short();
+    if question.choices.is_empty() {
+        return format!("Assist waits for your answer: `assist answer {id} TEXT`.");
+    }
+    format!(
+        "Assist waits for your word: `assist confirm {id}` begins, `assist answer {id} TEXT` says what should be otherwise, `assist decline {id}` drops it."
+    )
 }
 
 fn failed(error: tokio::task::JoinError) -> HostError {
@@ -75,10 +110,16 @@ impl Host for DiskHost {
         })
     }
 
-    async fn ask(&self, _run: RunId, question: &Question) -> Answer {
+    async fn ask(&self, run: RunId, question: &Question) -> Answer {
         if self.yes {
             self.renderer.question(question, Some("yes (--yes)"));
             return Answer::Yes;
+        }
+        if !std::io::stdin().is_terminal() && question.later {
+            self.renderer.question(question, None);
+            self.renderer.notice(Severity::Info, &how_to_answer(run, question));
+            self.open.notify_one();
+            return Answer::Dismissed;
         }
         if !std::io::stdin().is_terminal() {
             self.unasked.store(true, Ordering::Relaxed);
@@ -87,19 +128,31 @@ impl Host for DiskHost {
             return Answer::No;
         }
         self.renderer.question(question, None);
-        let free_text = question.choices.is_empty();
+        let (free_text, later) = (question.choices.is_empty(), question.later);
         let read = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
-            let _ = std::io::stderr().write_all(if free_text { b"> " } else { b"[y/N] " });
+            let prompt: &[u8] = match (free_text, later) {
+                (true, _) => b"> ",
+                (false, true) => b"[y/n, steps like 1,3, or what should be otherwise] ",
+                (false, false) => b"[y/N] ",
+            };
+            let _ = std::io::stderr().write_all(prompt);
             match std::io::stdin().lock().read_line(&mut line) {
                 Ok(0) | Err(_) => None,
                 Ok(_) => Some(line.trim().to_owned()),
             }
         });
         match read.await.ok().flatten() {
+            None if later => {
+                self.renderer.notice(Severity::Info, &how_to_answer(run, question));
+                self.open.notify_one();
+                Answer::Dismissed
+            }
             None => Answer::No,
+            Some(line) if free_text && later && line.is_empty() => Answer::Yes,
             Some(line) if free_text => Answer::Text(line),
             Some(line) if matches!(line.to_lowercase().as_str(), "y" | "yes") => Answer::Yes,
+            Some(line) if later && !matches!(line.to_lowercase().as_str(), "" | "n" | "no") => reply(line),
             Some(_) => Answer::No,
         }
     }

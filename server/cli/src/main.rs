@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
+use crate::commands::reply::Reply;
 use crate::exit::{Exit, Stop};
 
 fn main() -> ExitCode {
@@ -44,6 +45,13 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
     match command {
         Command::Lsp { .. } => Ok(Exit::Usage),
         Command::Ask(ask) => commands::ask::run(global, ask).await,
+        Command::Confirm { run, steps, note, show } => {
+            commands::reply::run(global, &run, Reply::Confirm(steps, note), show).await
+        }
+        Command::Answer { run, text, show } => {
+            commands::reply::run(global, &run, Reply::Answer(text), show).await
+        }
+        Command::Decline { run, show } => commands::reply::run(global, &run, Reply::Decline, show).await,
         Command::Verify(verify) => commands::verify::run(&verify),
         Command::Sessions { limit, json } => commands::sessions::run(global, limit, json).await,
         Command::Logs { run, from, json } => commands::logs::run(global, &run, from, json).await,

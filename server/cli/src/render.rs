@@ -149,6 +149,24 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
             let attempt = data["attempt"].as_u64().unwrap_or_default();
             style.warn(&format!("⟲ continued (attempt {attempt}), stitched on {anchor} repeated bytes"))
         }
+        EventKind::Tool => {
+            return looked(&text("tool"), &text("about"), &text("state"), &text("message"), style);
+        }
+        EventKind::Memory => {
+            let what = format!("{}: {}", text("key"), text("value"));
+            match data["change"].as_str() {
+                Some("used") => style.dim(&format!("… remembering {what}")),
+                _ => {
+                    let id = text("memoryId");
+                    let id = id.get(..8).unwrap_or(&id);
+                    format!(
+                        "{} remembered: {what} {}",
+                        style.good("•"),
+                        style.dim(&format!("(`assist memory forget {id}` takes it back)"))
+                    )
+                }
+            }
+        }
         EventKind::ApprovalRequested => format!("? {}", text("question")),
         EventKind::Budget => {
             let count = |key: &str| data[key].as_u64().unwrap_or_default();
@@ -169,6 +187,26 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
             };
             format!("{mark} {state}: {}", text("summary"))
         }
+    })
+}
+
+/// One look around, as people read it.
+fn looked(tool: &str, about: &str, state: &str, message: &str, style: Style) -> Option<String> {
+    let what = match tool {
+        "read_file" | "outline" => "read",
+        "search" => "searched for",
+        "list_files" => "listed files",
+        "sessions_search" => "looked through past work for",
+        "recall" => "recalled",
+        // What is remembered and asked has events of its own.
+        _ if state == "done" => return None,
+        tool => tool,
+    };
+    Some(match state {
+        "refused" => format!("{} {message}", style.bad("✗")),
+        "failed" => style.dim(&format!("… {what} {about}: {message}")),
+        "repeated" => style.dim(&format!("… {what} {about} again: not done")),
+        _ => style.dim(format!("… {what} {about}").trim_end()),
     })
 }
 

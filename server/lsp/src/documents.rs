@@ -196,6 +196,12 @@ impl Documents {
         self.lock().get(place).map(|open| open.snapshot(place, encoding))
     }
 
+    /// Every open document, as it is now, in no order.
+    pub fn all(&self) -> Vec<Snapshot> {
+        let encoding = self.encoding();
+        self.lock().iter().map(|(place, open)| open.snapshot(place, encoding)).collect()
+    }
+
     /// The open document whose file is at `path`, also where the client reached it through a link or in another
     /// spelling. `real` finds where a path really is; it may ask the disk, and is called without the lock.
     pub fn on_disk(&self, path: &Path, real: impl Fn(&Path) -> Option<PathBuf>) -> Option<Snapshot> {

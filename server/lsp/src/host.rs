@@ -122,6 +122,18 @@ impl Host for EditorHost {
         self.ask_client(run, question).await
     }
 
+    async fn open_texts(&self) -> Vec<(DocPath, String)> {
+        let texts = self.blocking(|engine, documents| {
+            let open = documents.all().into_iter();
+            let named = open.filter_map(|snapshot| {
+                let Place::File(file) = &snapshot.place else { return None };
+                Some((engine.workspace().doc_path(file).ok()?, snapshot.text()))
+            });
+            named.collect()
+        });
+        texts.await.unwrap_or_default()
+    }
+
     fn notify(&self, _run: RunId, severity: Severity, message: &str) {
         self.link.say(severity, message);
     }

@@ -219,7 +219,7 @@ impl Applier {
         let diff = assist_syntax::unified(plan.path.as_str(), before, &plan.placement.after);
         detail.push_str(&format!("\n```diff\n{diff}```\n"));
         let choices = vec!["Apply".to_owned(), "Skip".to_owned()];
-        let question = Question { text, detail: Some(detail), choices };
+        let question = Question { text, detail: Some(detail), choices, later: false };
         let yes = matches!(run.ask(&question).await?, Answer::Yes);
         if yes && elsewhere {
             self.agreed.push(plan.path.clone());

@@ -13,8 +13,10 @@ use assist_base::{ByteRange, EventKind, RunState};
 use assist_store::TransitionNote;
 use serde_json::json;
 
-pub(crate) use request::anchor;
-pub(crate) use task::Task;
+pub(crate) use applier::Applier;
+pub(crate) use builder::broken;
+pub(crate) use request::{Conversation, anchor};
+pub(crate) use task::{Draft, Task};
 
 use crate::run::{Break, Run};
 use builder::{Builder, Read};
@@ -60,6 +62,29 @@ async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> 
         }
     }
     Err(Break::Failed("You changed the text Assist was working on each time it was ready; nothing of yours was overwritten. Ask again when you are done there.".to_owned()))
+}
+
+/// Deals with an answer that was received elsewhere and stands in the task's draft: its components are applied, what broke
+/// off is continued in `conversation`. Returns one sentence about what was done.
+pub(crate) async fn finish(
+    run: &Run,
+    task: &mut Task,
+    applier: &mut Applier,
+    conversation: Conversation,
+) -> Result<String, Break> {
+    let mut builder = Builder::new(run, task, applier, conversation);
+    match build(&mut builder).await? {
+        Built::Whole => {
+            let words = builder.words().to_owned();
+            if applier.changed().is_empty() && !words.trim().is_empty() {
+                run.host.show(run.id, &task.request.title(), &words);
+            }
+            Ok(applier.summary())
+        }
+        Built::Touched(_) => {
+            Err(Break::Failed("The text changed while Assist was working on it; ask again.".to_owned()))
+        }
+    }
 }
 
 /// How building ended.

@@ -17,7 +17,12 @@ pub async fn run(global: Global, ask: Ask) -> Result<Exit, Stop> {
         None => None,
     };
     let engine = open(global, file.as_deref()).await?;
-    let request = request(&engine, &ask, file.as_deref())?;
+    let mut request = request(&engine, &ask, file.as_deref())?;
+    if ask.last {
+        let last = engine.store().conversations().latest("assist").await?;
+        let last = last.ok_or_else(|| Stop::usage("There is no conversation here to go on with."))?;
+        request.conversation = Some(last.id);
+    }
     let host = host(&engine, ask.json, ask.yes);
     let started = engine.ask(request, Arc::clone(&host) as Arc<dyn Host>).await?;
     attend(&engine, started, &host).await

@@ -6,6 +6,7 @@ pub mod demo;
 pub mod doctor;
 pub mod logs;
 pub mod lsp;
+pub mod reply;
 pub mod resume;
 pub mod sessions;
 pub mod undo;
@@ -68,6 +69,11 @@ async fn attend(engine: &Arc<Engine>, started: Started, host: &DiskHost) -> Resu
                 Ok(()) => {}
                 Err(error) => return Err(error.into()),
             },
+            () = host.left_open() => {
+                // Nobody is here to answer, and nobody must be: the question is kept.
+                engine.shutdown().await;
+                return Ok(Exit::Failed);
+            }
             () = &mut terminate => {
                 engine.shutdown().await;
                 let state = engine.session(started.run).await.map_or(RunState::Paused, |session| session.status);

@@ -1,5 +1,7 @@
 //! `assist.answer`: words for a run that asked.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 use tower_lsp::jsonrpc::Error;
@@ -16,5 +18,5 @@ pub struct Argument {
 
 pub async fn execute(workspaces: &Workspaces, argument: Argument) -> Result<Value, Error> {
     let (desk, run) = named(workspaces, &argument.run_id).await?;
-    ok(desk.engine.answer(run, argument.text).await)
+    ok(desk.engine.answer(run, argument.text, Arc::clone(&desk.host)).await)
 }

@@ -1,5 +1,7 @@
 //! `assist.confirm`: yes.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 use tower_lsp::jsonrpc::Error;
@@ -13,11 +15,13 @@ pub struct Argument {
     run: Run,
     #[serde(default)]
     note: Option<String>,
+    #[serde(default)]
+    steps: Vec<usize>,
 }
 
 pub async fn execute(workspaces: &Workspaces, argument: Argument) -> Result<Value, Error> {
     let (desk, run) =
         argument.run.find(workspaces, |desk, run| desk.engine.waiting().contains(&run.id)).await?;
     let note = argument.note.filter(|note| !note.trim().is_empty());
-    ok(desk.engine.confirm(run, note).await)
+    ok(desk.engine.confirm(run, argument.steps, note, Arc::clone(&desk.host)).await)
 }

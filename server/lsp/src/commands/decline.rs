@@ -1,5 +1,7 @@
 //! `assist.decline`: no.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tower_lsp::jsonrpc::Error;
 
@@ -8,5 +10,5 @@ use crate::workspaces::Workspaces;
 
 pub async fn execute(workspaces: &Workspaces, argument: Run) -> Result<Value, Error> {
     let (desk, run) = argument.find(workspaces, |desk, run| desk.engine.waiting().contains(&run.id)).await?;
-    ok(desk.engine.decline(run).await)
+    ok(desk.engine.decline(run, Arc::clone(&desk.host)).await)
 }

@@ -125,6 +125,7 @@ mod tests {
             text: "Go?".into(),
             detail: None,
             choices: vec!["Apply".into(), "Show first".into(), "Skip".into()],
+            later: false,
         };
         assert_eq!(answer(&question, &json!({ "title": "Apply" })), Answer::Yes);
         assert_eq!(answer(&question, &json!({ "title": "Skip" })), Answer::No);

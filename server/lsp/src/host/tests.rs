@@ -383,8 +383,12 @@ async fn a_document_opened_through_a_link_is_the_file() {
 async fn a_closed_question_leaves_the_run_waiting_and_a_dropped_one_is_taken_back() {
     let mut editor = Editor::start("test", able(), None).await;
     let desk = editor.desk().await;
-    let question =
-        Question { text: "Apply?".into(), detail: None, choices: vec!["Apply".into(), "Skip".into()] };
+    let question = Question {
+        text: "Apply?".into(),
+        detail: None,
+        choices: vec!["Apply".into(), "Skip".into()],
+        later: false,
+    };
     let ask = |desk: &Desk| {
         let (host, question) = (Arc::clone(&desk.host), question.clone());
         tokio::spawn(async move { host.ask(RunId::new(), &question).await })
@@ -416,6 +420,7 @@ async fn a_plain_client_gets_the_detail_and_the_answer_as_pages() {
         text: "Apply?".into(),
         detail: Some("the diff".into()),
         choices: vec!["Yes".into(), "No".into()],
+        later: false,
     };
     let host = Arc::clone(&desk.host);
     tokio::spawn(async move { host.ask(run, &question).await });

@@ -1,0 +1,132 @@
+//! Assist itself: the conversation about the workspace.
+//!
+//! A request that names no file is not a job for the component pipeline but a talk: the model looks around with tools that
+//! only read (`tools/`), asks, remembers, and answers. What it sees of the workspace is gathered within a budget of tokens
+//! (`context`, `map`). Every turn of the model and every result of a tool is a checkpoint before anyone sees it (`talk`), so
+//! a run that was cut off goes on without paying for a call twice.
+//!
+//! Limits: a run looks at most [`MAX_ROUNDS`] times; the same call is made at most [`MAX_SAME`] times. An answer that holds
+//! components goes to the pipeline, which gates it as any other.
+
+mod bench;
+mod context;
+mod memory;
+mod receive;
+mod talk;
+mod tools;
+mod wait;
+
+pub(crate) mod map;
+
+use assist_base::{EventKind, RunState};
+use assist_gateway::ToolChoice;
+use assist_store::TransitionNote;
+use serde_json::json;
+
+use crate::ask::{AskRequest, Intent};
+use crate::pipeline::{self, Applier, Task};
+use crate::run::{Break, Run};
+pub(crate) use wait::answer_later;
+
+use bench::Bench;
+use receive::{Received, receive};
+use talk::Talk;
+
+/// How often a run may call tools before it must answer with what it has.
+const MAX_ROUNDS: usize = 24;
+/// How often the very same call is made in a run.
+const MAX_SAME: usize = 2;
+/// After so many calls that were made before, the run must answer.
+const MAX_REPEATED: usize = 4;
+
+/// Whether a request is a talk about the workspace. What names a file goes through the pipeline.
+pub(crate) fn takes(request: &AskRequest) -> bool {
+    request.path.is_none() && request.intent == Intent::Ask
+}
+
+/// Works a run through to its end, or until it must rest. Returns the state it is in then.
+pub(crate) async fn work(run: Run, mut task: Task) -> RunState {
+    let begun = run.become_state(RunState::Running, TransitionNote::default()).await;
+    let mut applier = Applier::default();
+    let result = match begun {
+        Ok(()) => through(&run, &mut task, &mut applier).await,
+        Err(error) => Err(error.into()),
+    };
+    run.settle(result, applier.changed()).await
+}
+
+async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<String, Break> {
+    for warning in &run.settings.warnings {
+        run.say(warning.clone()).await?;
+    }
+    run.emit(EventKind::AgentStarted, json!({ "agent": "assist" })).await?;
+    let mut talk = Talk::open(run, task).await?;
+    keep_cut(run, task, &talk).await?;
+    if task.draft.is_some() {
+        // The run was cut off within its answer, or while the answer's components were dealt with.
+        return finish(run, task, applier, &talk).await;
+    }
+    let mut bench = Bench::new(run, task, std::mem::take(&mut talk.used));
+    loop {
+        run.check()?;
+        let pending = talk.pending();
+        if !pending.is_empty() {
+            for call in pending {
+                let result = bench.call(&call, &talk).await?;
+                talk.add_result(run, &call, result).await?;
+            }
+            continue;
+        }
+        if let Some((message, words)) = talk.answer() {
+            bench.answered(message).await?;
+            run.host.show(run.id, &task.request.title(), &words);
+            run.emit(EventKind::AgentCompleted, json!({ "agent": "assist" })).await?;
+            return Ok("Answered.".to_owned());
+        }
+        let choice = match limit(&talk) {
+            None => ToolChoice::Auto,
+            Some(sentence) => {
+                run.say(sentence).await?;
+                ToolChoice::Never
+            }
+        };
+        match receive(run, task, &mut talk, &bench, choice).await? {
+            Received::Turn { message, turn } => talk.add_turn(run, message, turn).await?,
+            Received::Draft(draft) => {
+                task.save_draft(run, draft.message).await?;
+                task.draft = Some(draft);
+                bench.answered(None).await?;
+                return finish(run, task, applier, &talk).await;
+            }
+        }
+    }
+}
+
+/// An answer that was cut off and of which much had come is gone on with, not asked for again.
+async fn keep_cut(run: &Run, task: &mut Task, talk: &Talk) -> Result<(), Break> {
+    let Some(cut) = talk.cut().filter(|_| task.draft.is_none()) else { return Ok(()) };
+    let messages = run.store().messages().of_run(run.id).await?;
+    let much = |text: &str| text.len() >= receive::WORTH_KEEPING || text.contains("COMPONENT_START");
+    if messages.iter().any(|message| message.id == cut && much(&message.content)) {
+        task.save_draft(run, cut).await?;
+        let loaded = Task::load(run.store(), run.id, run.host.as_ref()).await;
+        *task = loaded.map_err(|error| Break::Failed(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Why no more tools may be called, if that is so.
+fn limit(talk: &Talk) -> Option<&'static str> {
+    if talk.rounds() >= MAX_ROUNDS {
+        return Some("Assist has looked long enough; it answers with what it has found.");
+    }
+    (talk.repeated() >= MAX_REPEATED)
+        .then_some("Assist keeps looking at the same things; it answers with what it has found.")
+}
+
+/// Has the pipeline deal with an answer that holds components, or that broke off.
+async fn finish(run: &Run, task: &mut Task, applier: &mut Applier, talk: &Talk) -> Result<String, Break> {
+    let summary = pipeline::finish(run, task, applier, talk.plain()).await?;
+    run.emit(EventKind::AgentCompleted, json!({ "agent": "assist" })).await?;
+    Ok(summary)
+}

@@ -1,0 +1,283 @@
+//! One run's part of a conversation: what the model is sent, and what is kept so that another process can go on.
+//!
+//! Law: a turn of the model and a result of a tool is on the disk before it is acted on or shown. A turn with all its results
+//! is never asked for again.
+
+use std::collections::HashSet;
+
+use assist_base::{ConversationId, MessageId};
+use assist_gateway::{Message, Part, Role, ToolCall, ToolResult, Turn, estimate_tokens};
+use assist_store::{MemoryId, NewMessage};
+use serde::{Deserialize, Serialize};
+
+use super::context;
+use crate::pipeline::{Conversation, Task};
+use crate::run::{Break, Run};
+
+/// The stages of this conversation's checkpoints.
+const CALLED: &str = "assist_call";
+const TURN: &str = "assist_turn";
+const RESULT: &str = "assist_result";
+
+/// How many tokens of earlier runs of the conversation the model sees.
+const HISTORY_TOKENS: u64 = 16_000;
+
+/// The row of a call that was begun.
+#[derive(Serialize, Deserialize)]
+struct CallRow {
+    message: MessageId,
+}
+
+/// The row of a turn that the model finished.
+#[derive(Serialize, Deserialize)]
+struct TurnRow {
+    message: MessageId,
+    turn: Turn,
+}
+
+/// One run's part of a conversation.
+pub(crate) struct Talk {
+    pub(crate) system: String,
+    /// Earlier runs of the conversation, and this run's request.
+    pub(crate) messages: Vec<Message>,
+    /// What was said since.
+    pub(crate) turns: Vec<Turn>,
+    /// The message of the last turn of the model.
+    last: Option<MessageId>,
+    /// The message of a call that has no turn: it was cut off.
+    cut: Option<MessageId>,
+    rounds: usize,
+    /// The calls that have a result, by what they asked.
+    done: Vec<String>,
+    /// What is remembered and was shown to the model, with how well it fitted.
+    pub(crate) used: Vec<(MemoryId, Option<f64>)>,
+}
+
+/// What a call asks: its tool and its arguments.
+fn key(call: &ToolCall) -> String {
+    let arguments =
+        call.arguments.as_ref().map(|object| serde_json::Value::Object(object.clone()).to_string());
+    format!("{} {}", call.name, arguments.unwrap_or_else(|bad| bad.text.clone()))
+}
+
+impl Talk {
+    /// The talk of a run: new, or as far as it had come.
+    pub(crate) async fn open(run: &Run, task: &Task) -> Result<Self, Break> {
+        let own = run.store().messages().of_run(run.id).await?;
+        let words = task.request.prompt.clone().unwrap_or_default();
+        if !own.iter().any(|message| message.role == assist_store::Role::User) {
+            say(run, task.conversation, assist_store::Role::User, &words).await?;
+        }
+        let mut messages = history(run, task).await?;
+        let first = messages.is_empty();
+        let known = context::gather(run, task, &words, first).await?;
+        messages.push(Message::user(words));
+        let mut talk = Self {
+            system: known.system,
+            messages,
+            turns: Vec::new(),
+            last: None,
+            cut: None,
+            rounds: 0,
+            done: Vec::new(),
+            used: known.used,
+        };
+        for checkpoint in run.store().checkpoints().list(run.id).await? {
+            let damaged = || Break::Failed("What was kept of this run cannot be read; ask again.".to_owned());
+            let data = checkpoint.data;
+            match checkpoint.stage.as_str() {
+                CALLED => {
+                    let row: CallRow = serde_json::from_value(data).map_err(|_| damaged())?;
+                    talk.cut = Some(row.message);
+                }
+                TURN => {
+                    let row: TurnRow = serde_json::from_value(data).map_err(|_| damaged())?;
+                    talk.push_turn(row.message, row.turn);
+                }
+                RESULT => {
+                    let result: ToolResult = serde_json::from_value(data).map_err(|_| damaged())?;
+                    talk.push_result(result);
+                }
+                _ => {}
+            }
+        }
+        Ok(talk)
+    }
+
+    /// The message that a call is received into, kept before the call is made. What a call that was cut off had brought,
+    /// and is asked for again, leaves the conversation; the events still hold it.
+    pub(crate) async fn next_message(&mut self, run: &Run, task: &Task) -> Result<MessageId, Break> {
+        if let Some(cut) = self.cut.take() {
+            run.store().messages().replace(cut, "", true, run.clock().now()).await?;
+        }
+        let message = NewMessage {
+            id: MessageId::new(),
+            conversation: task.conversation,
+            run: Some(run.id),
+            role: assist_store::Role::Assistant,
+            content: String::new(),
+            partial: true,
+            at: run.clock().now(),
+        };
+        let id = message.id;
+        run.store().messages().add(message).await?;
+        let row = serde_json::to_value(CallRow { message: id }).unwrap_or_default();
+        run.store().checkpoints().add(run.id, CALLED, None, row, run.clock().now()).await?;
+        self.cut = Some(id);
+        Ok(id)
+    }
+
+    /// The message of a call that was cut off, if there is one.
+    pub(crate) fn cut(&self) -> Option<MessageId> {
+        self.cut
+    }
+
+    /// Keeps a turn of the model.
+    pub(crate) async fn add_turn(&mut self, run: &Run, message: MessageId, turn: Turn) -> Result<(), Break> {
+        let row = serde_json::to_value(TurnRow { message, turn: turn.clone() }).unwrap_or_default();
+        run.store().checkpoints().add(run.id, TURN, None, row, run.clock().now()).await?;
+        self.push_turn(message, turn);
+        Ok(())
+    }
+
+    /// Keeps the result of a call.
+    pub(crate) async fn add_result(
+        &mut self,
+        run: &Run,
+        call: &ToolCall,
+        (content, failed): (String, bool),
+    ) -> Result<(), Break> {
+        let result = ToolResult { id: call.id.clone(), name: call.name.clone(), content, failed };
+        let row = serde_json::to_value(&result).unwrap_or_default();
+        run.store().checkpoints().add(run.id, RESULT, None, row, run.clock().now()).await?;
+        self.push_result(result);
+        Ok(())
+    }
+
+    fn push_turn(&mut self, message: MessageId, turn: Turn) {
+        self.rounds += usize::from(turn.tool_calls().next().is_some());
+        self.last = Some(message);
+        self.cut = None;
+        self.turns.push(turn);
+    }
+
+    fn push_result(&mut self, result: ToolResult) {
+        let model = self.turns.iter().rev().find(|turn| turn.role == Role::Assistant);
+        if let Some(call) = model.and_then(|turn| turn.tool_calls().find(|call| call.id == result.id)) {
+            self.done.push(key(call));
+        }
+        match self.turns.last_mut() {
+            Some(turn) if turn.role == Role::User => turn.parts.push(Part::Result(result)),
+            _ => self.turns.push(Turn::results([result])),
+        }
+    }
+
+    /// The calls of the last turn that have no result.
+    pub(crate) fn pending(&self) -> Vec<ToolCall> {
+        let Some(at) = self.turns.iter().rposition(|turn| turn.role == Role::Assistant) else {
+            return Vec::new();
+        };
+        let has = |id: &str| {
+            self.turns[at + 1..]
+                .iter()
+                .flat_map(|turn| &turn.parts)
+                .any(|part| matches!(part, Part::Result(result) if result.id == id))
+        };
+        self.turns[at].tool_calls().filter(|call| !has(&call.id)).cloned().collect()
+    }
+
+    /// The model's last words, where it wants nothing more.
+    pub(crate) fn answer(&self) -> Option<(Option<MessageId>, String)> {
+        let last = self.turns.last().filter(|turn| turn.role == Role::Assistant)?;
+        last.tool_calls().next().is_none().then(|| (self.last, last.text()))
+    }
+
+    /// How often the model has called tools.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds
+    }
+
+    /// How often this very call was made before.
+    pub(crate) fn seen(&self, call: &ToolCall) -> usize {
+        let wanted = key(call);
+        self.done.iter().filter(|done| **done == wanted).count()
+    }
+
+    /// How many calls were made that had been made before.
+    pub(crate) fn repeated(&self) -> usize {
+        self.done.len() - self.done.iter().collect::<HashSet<_>>().len()
+    }
+
+    /// The talk as plain messages, for whoever goes on with it without tools.
+    pub(crate) fn plain(&self) -> Conversation {
+        let mut messages = self.messages.clone();
+        let mut found = String::new();
+        for part in self.turns.iter().flat_map(|turn| &turn.parts) {
+            if let Part::Result(result) = part {
+                found.push_str(&format!("\n\n{}", result.content));
+            }
+        }
+        if let Some(last) = messages.last_mut()
+            && !found.is_empty()
+        {
+            last.text.push_str(&format!("\n\nThis was found in the workspace:{found}"));
+        }
+        Conversation { system: self.system.clone(), messages }
+    }
+}
+
+/// Writes what someone said into the conversation.
+pub(crate) async fn say(
+    run: &Run,
+    conversation: ConversationId,
+    role: assist_store::Role,
+    words: &str,
+) -> Result<MessageId, Break> {
+    let message = NewMessage {
+        id: MessageId::new(),
+        conversation,
+        run: Some(run.id),
+        role,
+        content: words.to_owned(),
+        partial: false,
+        at: run.clock().now(),
+    };
+    let id = message.id;
+    run.store().messages().add(message).await?;
+    Ok(id)
+}
+
+/// What was said in earlier runs of the conversation, the newest that fit.
+async fn history(run: &Run, task: &Task) -> Result<Vec<Message>, Break> {
+    let stored = run.store().messages().list(task.conversation).await?;
+    let mut kept: Vec<Message> = Vec::new();
+    let mut tokens = 0;
+    for message in stored.iter().rev().filter(|message| message.run != Some(run.id)) {
+        let role = match message.role {
+            assist_store::Role::User => Role::User,
+            assist_store::Role::Assistant => Role::Assistant,
+            assist_store::Role::System | assist_store::Role::Tool => continue,
+        };
+        if message.content.trim().is_empty() {
+            continue;
+        }
+        tokens += estimate_tokens(&message.content);
+        if tokens > HISTORY_TOKENS {
+            break;
+        }
+        match kept.last_mut() {
+            // Providers want the speakers to take turns.
+            Some(next) if next.role == role => next.text = format!("{}\n\n{}", message.content, next.text),
+            _ => kept.push(Message { role, text: message.content.clone() }),
+        }
+    }
+    kept.reverse();
+    while kept.first().is_some_and(|message| message.role == Role::Assistant) {
+        kept.remove(0);
+    }
+    if kept.last().is_some_and(|message| message.role == Role::User) {
+        // A question that got no answer.
+        kept.push(Message::assistant("(no answer)"));
+    }
+    Ok(kept)
+}

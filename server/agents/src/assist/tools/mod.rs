@@ -1,0 +1,177 @@
+//! What Assist can do while it thinks. Each tool is one file here and one line in [`all`].
+//!
+//! Laws: a tool only reads, or asks the user; what changes the workspace is done by the pipeline alone. Arguments come from a
+//! model and are checked against the tool's own type. Paths stay inside the workspace and out of Git's and Assist's
+//! folders, and files that look like they hold keys are not shown; each such attempt is an event.
+
+mod ask_user;
+mod list_files;
+mod outline;
+mod read_file;
+mod recall;
+mod remember;
+mod search;
+mod sessions_search;
+
+use assist_base::DocPath;
+use assist_runtime::looks_secret;
+use assist_store::StoreError;
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::bench::Bench;
+use crate::host::HostError;
+use crate::run::{Break, Run};
+
+/// What a tool gives back.
+pub(crate) enum Outcome {
+    /// Text from elsewhere: marked as material.
+    Material(String),
+    /// What Assist or the user says.
+    Said(String),
+}
+
+/// Why a tool gives nothing back.
+pub(crate) enum ToolError {
+    /// It cannot be done so; the model is told why.
+    Failed(String),
+    /// It may not be done; the user is told too.
+    Refused(String),
+    /// The run does not go on.
+    Break(Break),
+}
+
+impl From<Break> for ToolError {
+    fn from(halted: Break) -> Self {
+        ToolError::Break(halted)
+    }
+}
+
+impl From<StoreError> for ToolError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Invalid { .. } | StoreError::NotFound { .. } => ToolError::Failed(error.to_string()),
+            error => ToolError::Break(error.into()),
+        }
+    }
+}
+
+/// A tool.
+#[async_trait]
+pub(crate) trait Tool: Send + Sync {
+    /// What the model is told of it.
+    fn spec(&self) -> assist_gateway::Tool;
+
+    /// What of a call the user sees: a few words.
+    fn about(&self, arguments: &Map<String, Value>) -> String;
+
+    /// Makes a call.
+    async fn call(&self, bench: &mut Bench<'_>, arguments: Value) -> Result<Outcome, ToolError>;
+}
+
+/// Every tool.
+pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
+    const ALL: [&dyn Tool; 8] = [
+        &search::Search,
+        &read_file::ReadFile,
+        &outline::OutlineFile,
+        &list_files::ListFiles,
+        &sessions_search::SessionsSearch,
+        &recall::RecallMemory,
+        &remember::Remember,
+        &ask_user::AskUser,
+    ];
+    ALL.into_iter()
+}
+
+/// What the model may call.
+pub(crate) fn offered(_bench: &Bench<'_>) -> Vec<assist_gateway::Tool> {
+    all().map(Tool::spec).collect()
+}
+
+/// A tool as the model is told of it.
+fn spec(name: &str, description: &str, parameters: Value) -> assist_gateway::Tool {
+    assist_gateway::Tool { name: name.to_owned(), description: description.to_owned(), parameters }
+}
+
+/// The arguments as the tool's own type.
+fn read<T: DeserializeOwned>(arguments: Value) -> Result<T, ToolError> {
+    serde_json::from_value(arguments).map_err(|error| {
+        ToolError::Failed(format!("The arguments cannot be used: {error}. Call the tool again."))
+    })
+}
+
+/// A text among the arguments, for the user to see.
+fn text(arguments: &Map<String, Value>, name: &str) -> String {
+    let text = arguments.get(name).and_then(Value::as_str).unwrap_or_default();
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(100) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
+/// A path that the model named, where it may be shown.
+fn path(named: &str) -> Result<DocPath, ToolError> {
+    let path = DocPath::relative(named)
+        .map_err(|error| ToolError::Refused(format!("{named} is not shown: {error}.")))?;
+    if looks_secret(&path) {
+        return Err(ToolError::Refused(format!(
+            "{path} is not shown: by its name it holds keys or passwords."
+        )));
+    }
+    Ok(path)
+}
+
+/// The present text of a document, unsaved edits included.
+async fn document(run: &Run, path: &DocPath) -> Result<String, ToolError> {
+    // The host reads what is open by name; where a link leads is only seen on disk.
+    let (workspace, wanted) = (std::sync::Arc::clone(&run.workspace), path.clone());
+    let place = tokio::task::spawn_blocking(move || {
+        let real = workspace.absolute(&wanted)?;
+        workspace.doc_path(&real)
+    })
+    .await
+    .map_err(|error| ToolError::Failed(format!("Assist failed inside: {error}")))?;
+    match place {
+        Ok(real) if looks_secret(&real) => {
+            return Err(ToolError::Refused(format!("{path} is not shown: it leads to {real}.")));
+        }
+        Ok(_) => {}
+        Err(error) => return Err(ToolError::Refused(format!("{path} is not shown: {error}."))),
+    }
+    match run.host.read(path).await {
+        Ok(document) => Ok(document.text),
+        Err(HostError::Gone) => Err(ToolError::Break(HostError::Gone.into())),
+        Err(error) => Err(ToolError::Failed(format!("{error}."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_has_a_schema_that_forbids_what_it_does_not_know() {
+        let mut names: Vec<String> = all().map(|tool| tool.spec().name).collect();
+        for tool in all() {
+            let schema = tool.spec().parameters;
+            assert_eq!(schema["type"], "object", "{}", tool.spec().name);
+            assert_eq!(schema["additionalProperties"], false, "{}", tool.spec().name);
+        }
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all().count());
+    }
+
+    #[test]
+    fn paths_of_models_stay_inside_and_away_from_keys() {
+        assert!(path("src/app.ts").is_ok());
+        for hostile in
+            ["../x", "/etc/passwd", "C:\\x", "a/../../x", ".env", "config/prod.env", "x/id_rsa", ""]
+        {
+            assert!(matches!(path(hostile), Err(ToolError::Refused(_))), "{hostile}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `assist confirm`, `assist answer`, `assist decline`: what a run that waits is told. It goes on in this process.
+
+use std::sync::Arc;
+
+use assist_agents::{Host, Started};
+
+use super::{attend, host, open};
+use crate::args::{Global, Show};
+use crate::exit::{Exit, Stop};
+
+/// What is said.
+pub enum Reply {
+    /// Yes: to these steps, or to all where there are none.
+    Confirm(Vec<usize>, Option<String>),
+    /// Words.
+    Answer(String),
+    /// No.
+    Decline,
+}
+
+/// Says it, and waits for the run to end or to rest again.
+pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<Exit, Stop> {
+    let engine = open(global, None).await?;
+    let run = engine.find(run).await?;
+    let shown = host(&engine, show.json, show.yes);
+    let over = Arc::clone(&shown) as Arc<dyn Host>;
+    let conversation = engine.session(run).await?.conversation;
+    match reply {
+        Reply::Confirm(steps, note) => engine.confirm(run, steps, note, over).await?,
+        Reply::Answer(text) => engine.answer(run, text, over).await?,
+        Reply::Decline => engine.decline(run, over).await?,
+    }
+    attend(&engine, Started { run, conversation }, &shown).await
+}

@@ -7,8 +7,10 @@
 pub mod command;
 pub mod confine;
 pub mod error;
+pub mod permission;
 pub mod process;
 pub mod root;
+pub mod shadow;
 pub mod text;
 pub mod workspace;
 

@@ -14,6 +14,7 @@ pub fn run(root: &Path, name: Option<&str>) -> anyhow::Result<()> {
         ("assist-syntax", "server/syntax"),
         ("assist-gateway", "server/gateway"),
         ("assist-store", "server/store"),
+        ("assist-runtime", "server/runtime"),
         ("assist-tests", "tests"),
     ];
     let mut ran = false;

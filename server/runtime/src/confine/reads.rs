@@ -30,7 +30,7 @@ const SYSTEM: [&str; 19] = [
 ];
 
 /// Toolchains and their caches, below the home.
-const HOME: [&str; 47] = [
+const HOME: [&str; 46] = [
     ".asdf",
     ".bun",
     ".cabal",
@@ -38,7 +38,6 @@ const HOME: [&str; 47] = [
     ".cargo",
     ".config/git",
     ".config/go",
-    ".config/nvim-assist",
     ".config/pip",
     ".config/pnpm",
     ".config/uv",

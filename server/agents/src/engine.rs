@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use assist_base::{Clock, ConversationId, EventKind, PauseReason, RunId, RunState};
@@ -22,6 +22,10 @@ use crate::{assist, pipeline};
 const LEASE_STALE_AFTER: Duration = Duration::from_secs(30);
 /// After which time a call that was begun elsewhere is taken to have ended.
 const CALL_STALE_AFTER: Duration = Duration::from_secs(60 * 60);
+/// How long a lock that another process has on the database is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(180);
+/// When the user is told that it is waited for.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 /// How often a live owner says so.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// How long a shutdown waits for its runs to come to rest.
@@ -35,6 +39,12 @@ pub trait Wiring: Send + Sync + 'static {
     /// # Errors
     /// [`ConfigError`] where a file cannot be read or holds something that is not a setting.
     fn settings(&self, root: &Path, editor: &Options) -> Result<Settings, ConfigError>;
+
+    /// Opening a workspace takes long, for a reason that is not its own; `why` is one sentence for the user. Called once,
+    /// on a blocking thread.
+    fn waiting(&self, why: &str) {
+        let _ = why;
+    }
 }
 
 /// A run that was begun.
@@ -90,11 +100,14 @@ impl Engine {
         client: &str,
     ) -> Result<Arc<Self>, EngineError> {
         let root = root.to_owned();
+        // Who stops waiting for this call need not be waited for either.
+        let wanted = Arc::new(());
+        let (is_wanted, to_tell) = (Arc::downgrade(&wanted), Arc::clone(&wiring));
         let (workspace, store, mut notices) = blocking(move || {
             let workspace = Workspace::open(&root, trust)?;
             let mut notices = Vec::new();
             let store = match trust {
-                Trust::Trusted => Store::open(&workspace.assist_dir())?,
+                Trust::Trusted => open_store(&workspace, &*to_tell, &is_wanted)?,
                 Trust::Untrusted => Store::in_memory()?,
             };
             for recovered in workspace.recover()? {
@@ -103,6 +116,7 @@ impl Engine {
             Ok::<_, EngineError>((workspace, store, notices))
         })
         .await?;
+        drop(wanted);
         if let Mode::ReadOnly(reason) | Mode::Memory(reason) = store.mode() {
             notices.push(reason.clone());
         }
@@ -553,6 +567,24 @@ async fn heartbeat(engine: std::sync::Weak<Engine>) {
         drop(strong);
         clock.sleep(HEARTBEAT).await;
     }
+}
+
+/// Opens the workspace's database. A lock of another process is waited for as long as somebody wants the workspace, at
+/// most a few minutes.
+fn open_store(
+    workspace: &Workspace,
+    wiring: &dyn Wiring,
+    is_wanted: &Weak<()>,
+) -> Result<Store, EngineError> {
+    let mut is_told = false;
+    let opened = Store::open_patiently(&workspace.assist_dir(), |waited| {
+        if !is_told && waited >= TELL_AFTER {
+            is_told = true;
+            wiring.waiting("Waiting for the workspace's database: another process keeps it locked.");
+        }
+        waited < LOCK_PATIENCE && is_wanted.strong_count() > 0
+    });
+    Ok(opened?)
 }
 
 /// Runs `work` where blocking is allowed.

@@ -2,6 +2,7 @@
 //! `config.toml`, and kept keys. The rules of which layer may say what are in `assist_agents::settings`.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 
 use assist_agents::{
@@ -90,6 +91,10 @@ impl Wiring for Config {
         settings.gateway.record.clone_from(&self.flags.record);
         settings.gateway.catalogue = catalogue(settings.catalogue.as_deref())?;
         Ok(settings)
+    }
+
+    fn waiting(&self, why: &str) {
+        let _ = writeln!(std::io::stderr(), "assist: {why}");
     }
 }
 

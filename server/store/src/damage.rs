@@ -52,7 +52,19 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// # Errors
 /// [`StoreError::Damaged`] without a path when one is wrong.
 pub(crate) fn quick_check(conn: &Connection) -> Result<()> {
-    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    judge(conn, "PRAGMA quick_check(1)")
+}
+
+/// Looks at every page, and whether rows and indexes agree.
+///
+/// # Errors
+/// [`StoreError::Damaged`] without a path when something is wrong.
+pub(crate) fn check(conn: &Connection) -> Result<()> {
+    judge(conn, "PRAGMA integrity_check(1)")
+}
+
+fn judge(conn: &Connection, pragma: &str) -> Result<()> {
+    let verdict: String = conn.query_row(pragma, [], |row| row.get(0))?;
     if verdict == "ok" {
         Ok(())
     } else {

@@ -13,7 +13,7 @@ pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 pub enum StoreError {
     /// Another process held the database for longer than we wait. Try again.
     #[error(
-        "Another Assist process has kept the workspace's database busy for too long; try again in a moment."
+        "Another process keeps the workspace's database locked: close the program that has it open, or try again in a moment."
     )]
     Busy,
     /// Nothing can be written to this database now; reading works.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -54,6 +54,18 @@ pub(crate) fn open(folder: &Path) -> Result<Opened> {
     open_on(folder, damage::on_network_disk)
 }
 
+/// As [`open`], again and again while another process keeps the file locked and `goes_on`, asked with the time that was
+/// waited, says yes.
+pub(crate) fn open_patiently(folder: &Path, mut goes_on: impl FnMut(Duration) -> bool) -> Result<Opened> {
+    let begin = Instant::now();
+    loop {
+        match open(folder) {
+            Err(StoreError::Busy) if goes_on(begin.elapsed()) => {}
+            opened => return opened,
+        }
+    }
+}
+
 /// As [`open`], told what a network disk is.
 pub(crate) fn open_on(folder: &Path, on_network_disk: impl Fn(&Path) -> bool) -> Result<Opened> {
     let folder = match prepare_folder(folder) {
@@ -79,7 +91,7 @@ pub(crate) fn open_on(folder: &Path, on_network_disk: impl Fn(&Path) -> bool) ->
 /// A database that ends with the process; `reason` is one sentence for the user.
 pub(crate) fn in_memory(reason: String) -> Result<Opened> {
     let mut conn = Connection::open_in_memory()?;
-    configure(&conn)?;
+    configure(&conn, wait_for_lock)?;
     schema::migrate(&mut conn)?;
     Ok(Opened { mode: Mode::Memory(reason), conn, path: None, damage: None })
 }
@@ -88,8 +100,8 @@ pub(crate) fn in_memory(reason: String) -> Result<Opened> {
 pub(crate) fn reader(path: &Path, mode: &Mode) -> Result<Connection> {
     let conn = match mode {
         // Not opened read-only: the last to close such a file could not tidy up its log.
-        Mode::ReadWrite => connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
-        _ => connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        Mode::ReadWrite => connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, wait_for_lock)?,
+        _ => connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait_for_lock)?,
     };
     conn.pragma_update(None, "query_only", true)?;
     // In KiB. A search looks through megabytes; a page is taken only when it is read.
@@ -121,7 +133,7 @@ fn prepare_folder(folder: &Path) -> io::Result<PathBuf> {
 fn open_file(path: &Path, journal: &str) -> Result<Opened> {
     if path.metadata().is_ok_and(|file| file.len() > 0) {
         // First a look that cannot change the file: closing a writing connection would move the log into it.
-        let looked = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|conn| {
+        let looked = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait_a_moment).and_then(|conn| {
             let owner = inspect(&conn)?;
             check_small(&conn)?;
             Ok(owner)
@@ -134,7 +146,8 @@ fn open_file(path: &Path, journal: &str) -> Result<Opened> {
             Err(error) => tracing::debug!(%error, "not readable without writing"),
         }
     }
-    let mut conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut conn = connect(path, flags, wait_a_moment)?;
     if conn.is_readonly("main")? {
         return Err(StoreError::ReadOnly { reason: String::new() });
     }
@@ -147,6 +160,7 @@ fn open_file(path: &Path, journal: &str) -> Result<Opened> {
     schema::migrate(&mut conn)?;
     // A file that says it has our schema and has not was cut or tampered with.
     if has_tables(&conn) {
+        conn.busy_handler(Some(wait_for_lock))?;
         Ok(Opened { mode: Mode::ReadWrite, conn, path: Some(path.to_owned()), damage: None })
     } else {
         Err(damage::unplaced())
@@ -217,17 +231,20 @@ fn read_only(path: &Path, reason: String, damage: Option<StoreError>) -> Result<
     Ok(Opened { mode, conn, path: Some(path.to_owned()), damage })
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+/// What is done when another process holds a lock, asked again and again: whether to try once more.
+type OnLock = fn(i32) -> bool;
+
+fn connect(path: &Path, flags: OpenFlags, on_lock: OnLock) -> Result<Connection> {
     // No symbolic link: a cloned folder must not lead us to another program's database. No URI: a path is a path.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(path, flags)?;
-    configure(&conn)?;
+    configure(&conn, on_lock)?;
     Ok(conn)
 }
 
 /// What every connection is set to.
-fn configure(conn: &Connection) -> Result<()> {
-    conn.busy_handler(Some(wait_for_lock))?;
+fn configure(conn: &Connection, on_lock: OnLock) -> Result<()> {
+    conn.busy_handler(Some(on_lock))?;
     conn.set_prepared_statement_cache_capacity(96);
     conn.pragma_update(None, "foreign_keys", true)?;
     // The file may have come with a cloned repository: nothing in its schema may run functions with effects.
@@ -245,6 +262,11 @@ fn wait_for_lock(tries: i32) -> bool {
     true
 }
 
+/// Waits for about a fifth of a second: whoever opens a file is asked whether to go on waiting.
+fn wait_a_moment(tries: i32) -> bool {
+    tries < 40 && wait_for_lock(tries.saturating_add(16))
+}
+
 /// Sets the journal's mode. Where the disk does not allow it, SQLite keeps the one it has.
 fn set_journal(conn: &Connection, wanted: &str) -> Result<()> {
     let mut tries = 0;
@@ -253,7 +275,7 @@ fn set_journal(conn: &Connection, wanted: &str) -> Result<()> {
             Ok(mode) => break mode,
             // Switching does not always ask the busy handler.
             Err(error) => match StoreError::from(error) {
-                StoreError::Busy if tries < 200 => {
+                StoreError::Busy if tries < 8 => {
                     tries += 1;
                     std::thread::sleep(Duration::from_millis(25));
                 }

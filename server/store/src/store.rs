@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction};
 
@@ -16,6 +17,9 @@ use crate::{
 
 /// Connections for reading, each with its thread. They open when there is something to read.
 const READERS: usize = 3;
+
+/// So long a lock of another process is waited for when a file is opened, where the caller does not decide.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The database of one workspace. Clones share it; it closes when the last one is dropped.
 #[derive(Clone)]
@@ -39,10 +43,19 @@ impl Store {
     /// call it on a blocking thread.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when another process keeps the file locked; anything else only when not even a database in
-    /// memory can be had.
+    /// [`StoreError::Busy`] when another process keeps the file locked for half a minute; anything else only when not even a
+    /// database in memory can be had.
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::start(open::open(folder)?)
+        Self::open_patiently(folder, |waited| waited < LOCK_PATIENCE)
+    }
+
+    /// As [`Store::open`]. While another process keeps the file locked, `goes_on` is asked a few times a second, with the
+    /// time that was waited so far, whether to wait on.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when `goes_on` says no; else as [`Store::open`].
+    pub fn open_patiently(folder: &Path, goes_on: impl FnMut(Duration) -> bool) -> Result<Self> {
+        Self::start(open::open_patiently(folder, goes_on)?)
     }
 
     /// A database that is forgotten with the process.
@@ -105,12 +118,12 @@ impl Store {
         }
     }
 
-    /// Looks at every page of the file. Takes seconds on a large one.
+    /// Looks at every page, row and index of the file. Takes seconds on a large one.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] when a page is wrong; a copy has been made by then, and nothing more is written.
     pub async fn check(&self) -> Result<()> {
-        self.read(|tx| damage::quick_check(tx)).await
+        self.read(|tx| damage::check(tx)).await
     }
 
     /// Runs: `agent_sessions` and `changed_files`.

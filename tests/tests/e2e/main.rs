@@ -11,6 +11,7 @@ mod budget;
 mod cli_ask;
 mod crash;
 mod demo;
+mod kills;
 mod lsp_ask;
 mod lsp_control;
 mod lsp_edits;

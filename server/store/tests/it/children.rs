@@ -27,6 +27,7 @@ pub fn command_of(binary: &Path, part: &str, folder: &Path, argument: &str) -> C
         .env(PART, part)
         .env(FOLDER, folder)
         .env(ARGUMENT, argument)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     command
 }
@@ -60,6 +61,7 @@ fn child() {
             Mode::Memory(reason) => say(&format!("memory {reason}")),
         },
         "events" => runtime.block_on(write_events(folder, &argument)),
+        "lock" => hold_until_told(folder),
         "work" => runtime.block_on(work_until_killed(folder)),
         other => panic!("no part {other}"),
     }
@@ -83,6 +85,17 @@ async fn write_events(folder: &Path, argument: &str) {
         store.events().append(own, EventKind::Status, data, Timestamp(n)).await.unwrap();
     }
     store.close().await;
+}
+
+/// Keeps the database for itself until a line comes in, as a program that a user looks into it with may.
+fn hold_until_told(folder: &Path) {
+    let mut conn = rusqlite::Connection::open(folder.join("assist.db")).unwrap();
+    conn.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();
+    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive).unwrap();
+    tx.execute("UPDATE agent_sessions SET task = 'locked'", []).unwrap();
+    say("locked");
+    io::stdin().read_line(&mut String::new()).unwrap();
+    tx.commit().unwrap();
 }
 
 /// A busy run that never ends: events, checkpoints and snapshots. Each is said after it was acknowledged.

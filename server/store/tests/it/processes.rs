@@ -1,11 +1,12 @@
 //! Several processes on one file, and processes that die.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::process::Child;
 use std::time::Duration;
 
 use assist_base::{PauseReason, RunId, RunState};
-use assist_store::{Mode, Owner, Store};
+use assist_store::{Mode, Owner, Store, StoreError};
 
 use crate::{at, children};
 
@@ -49,6 +50,72 @@ async fn processes_that_write_at_once_lose_nothing_and_see_no_lock() {
         assert_eq!(store.events().list(own, 1).await.unwrap().len() as u64, events);
     }
     store.check().await.unwrap();
+}
+
+/// A workspace whose database another process keeps for itself.
+struct Held {
+    folder: std::path::PathBuf,
+    run: RunId,
+    holder: Child,
+    /// Read to its end, so that the holder can write what its test harness says.
+    lines: Box<dyn Iterator<Item = String>>,
+    _workspace: tempfile::TempDir,
+}
+
+async fn held() -> Held {
+    let workspace = tempfile::tempdir().unwrap();
+    let folder = workspace.path().join(".assist");
+    let store = Store::open(&folder).unwrap();
+    let run = RunId::new();
+    store.sessions().create(crate::new_session(run), at(0)).await.unwrap();
+    store.close().await;
+    let mut holder = children::command("lock", &folder, "").spawn().unwrap();
+    let mut lines = Box::new(children::lines(&mut holder));
+    assert_eq!(lines.next().unwrap(), "locked");
+    Held { folder, run, holder, lines, _workspace: workspace }
+}
+
+impl Held {
+    /// Waits until the holder has ended; a closed input is a line too.
+    fn let_go(&mut self) {
+        self.holder.stdin.take();
+        self.lines.by_ref().for_each(drop);
+        assert!(self.holder.wait().unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_keeps_is_waited_for_when_it_is_opened() {
+    let mut held = held().await;
+    let mut asked = 0;
+    let store = Store::open_patiently(&held.folder, |_| {
+        asked += 1;
+        if asked == 2 {
+            held.holder.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+        }
+        true
+    });
+    let store = store.unwrap();
+    assert!(asked >= 2);
+    assert_eq!(*store.mode(), Mode::ReadWrite);
+    assert_eq!(store.sessions().get(held.run).await.unwrap().task, "locked");
+    held.let_go();
+}
+
+#[tokio::test]
+async fn waiting_for_a_database_can_be_given_up() {
+    let mut held = held().await;
+    let mut waited = Vec::new();
+    let given_up = Store::open_patiently(&held.folder, |so_long| {
+        waited.push(so_long);
+        waited.len() < 3
+    });
+    assert!(waited.len() == 3 && waited.is_sorted(), "{waited:?}");
+    let error = given_up.unwrap_err();
+    assert_eq!(error, StoreError::Busy);
+    assert!(error.to_string().contains("Another process keeps the workspace's database locked"), "{error}");
+    held.let_go();
+    assert_eq!(*Store::open(&held.folder).unwrap().mode(), Mode::ReadWrite, "nothing came of it");
 }
 
 /// Kills a busy process after so many acknowledgements, and looks at what is left.

@@ -19,6 +19,8 @@ prompts![
     "continue.md",
     "repair.md",
     "again.md",
+    "edits.md",
+    "edits_repair.md",
     "intents/fix.md",
     "intents/explain.md",
     "intents/test.md",
@@ -97,6 +99,16 @@ mod tests {
                 .contains("line 3: `}` is missing")
         );
         assert!(render("again.md", serde_json::json!({ "path": "a.ts" })).contains("a.ts"));
+        let places = [
+            serde_json::json!({ "first": 3, "last": 4, "within": "function total", "alike": 100, "text": "  a", "cut": false }),
+        ];
+        let refused = [
+            serde_json::json!({ "path": "a.ts", "hunks": [{ "reason": "It stands twice.", "places": places }] }),
+        ];
+        let repair = render("edits_repair.md", serde_json::json!({ "refused": refused, "id": "7f3a" }));
+        assert!(repair.contains("- It stands twice."), "{repair}");
+        assert!(repair.contains("Lines 3 to 4, in function total:\n\n  a\n"), "{repair}");
+        assert!(render("edits.md", serde_json::json!({ "id": "7f3a" })).contains("/// SEARCH id=7f3a ///"));
         let tail = "  indented\ttail";
         assert!(
             render("continue.md", serde_json::json!({ "tail": tail, "id": "7f3a" }))

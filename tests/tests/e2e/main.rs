@@ -12,6 +12,7 @@ mod cli_ask;
 mod crash;
 mod demo;
 mod kills;
+mod edits;
 mod lsp_ask;
 mod lsp_control;
 mod lsp_edits;

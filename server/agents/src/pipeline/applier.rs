@@ -78,6 +78,26 @@ impl Applier {
         format!("Applied {}.", files.join("; "))
     }
 
+    /// A file was changed by something else than a component.
+    pub(crate) fn note(&mut self, path: &DocPath, name: String) {
+        self.changed.entry(path.to_string()).or_default().push(name);
+    }
+
+    /// The user did not want something.
+    pub(crate) fn decline(&mut self) {
+        self.declined += 1;
+    }
+
+    /// Whether the user agreed to changes of a file beyond the one that was asked about.
+    pub(crate) fn has_agreed(&self, path: &DocPath) -> bool {
+        self.agreed.contains(path)
+    }
+
+    /// The user agreed to changes of a file beyond the one that was asked about.
+    pub(crate) fn agree(&mut self, path: DocPath) {
+        self.agreed.push(path);
+    }
+
     /// Deals with one component of the message `message`, the `position`th in it.
     pub(crate) async fn apply(
         &mut self,

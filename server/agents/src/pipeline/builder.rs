@@ -7,10 +7,11 @@ use assist_gateway::{
     Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason, Tier,
 };
 use assist_store::NewMessage;
-use assist_syntax::{Component, Scanned, Scanner};
+use assist_syntax::{Block, Component, Scanned, Scanner};
 use serde_json::json;
 
 use crate::pipeline::applier::{Applied, Applier, Failure};
+use crate::pipeline::edits::{Edits, Put};
 use crate::pipeline::request::Conversation;
 use crate::pipeline::task::{Draft, Task};
 use crate::prompts;
@@ -52,6 +53,9 @@ pub(crate) struct Builder<'r> {
     current: Option<String>,
     /// How many of its lines progress was last told of.
     told_lines: usize,
+    edits: Edits,
+    /// Whether the draft was begun by an earlier process.
+    resumed: bool,
 }
 
 impl<'r> Builder<'r> {
@@ -78,6 +82,8 @@ impl<'r> Builder<'r> {
             failures: Vec::new(),
             current: None,
             told_lines: 0,
+            edits: Edits::default(),
+            resumed: opened,
         }
     }
 
@@ -93,6 +99,7 @@ impl<'r> Builder<'r> {
 
     /// Makes the components that were not passed the subject of a new draft.
     pub(crate) async fn ask_for_repair(&mut self) -> Result<(), Break> {
+        let edits = self.edits.repair(&self.task.marker);
         let names: Vec<_> = self.failures.iter().map(|failure| failure.name.as_str()).collect();
         self.run.say(format!("Asking for {} again", names.join(", "))).await?;
         let raw = std::mem::take(&mut self.draft.raw);
@@ -100,12 +107,18 @@ impl<'r> Builder<'r> {
         let shown: Vec<_> = self
             .failures
             .iter()
+            .filter(|failure| !Edits::is_of_edits(failure))
             .map(|f| serde_json::json!({ "name": f.name, "reasons": f.reasons }))
             .collect();
-        let context = serde_json::json!({ "failures": shown, "id": self.task.marker });
-        let text = prompts::render("repair.md", context);
+        let mut text = edits.unwrap_or_default();
+        if !shown.is_empty() {
+            let context = serde_json::json!({ "failures": shown, "id": self.task.marker });
+            let components = prompts::render("repair.md", context);
+            text = if text.is_empty() { components } else { format!("{components}\n\n{text}") };
+        }
         self.conversation.messages.push(Message { role: Role::User, text });
         self.draft = Draft::empty();
+        self.resumed = false;
         self.talk.clear();
         self.stored_talk = 0;
         self.stored_raw = 0;
@@ -123,6 +136,7 @@ impl<'r> Builder<'r> {
         };
         let mut scanner = Scanner::new(Some(&self.task.marker));
         let mut position = 0;
+        self.edits.begin();
         loop {
             match self.next(&mut stream).await? {
                 Chunk::Text(text) => {
@@ -151,6 +165,7 @@ impl<'r> Builder<'r> {
         let mut scanner = Scanner::new(Some(&self.task.marker));
         let mut position = 0;
         self.talk.clear();
+        self.edits.begin();
         let raw = self.draft.raw.clone();
         if let Some(range) = self.take(scanner.push(&raw), &mut position).await? {
             return Ok(Read::Touched(range));
@@ -263,6 +278,10 @@ impl<'r> Builder<'r> {
                 Scanned::Component(component) => {
                     self.current = None;
                     *position += 1;
+                    if component.header.block == Block::Edits {
+                        self.edits.add(component);
+                        continue;
+                    }
                     if *position > self.draft.handled
                         && let Some(touched) = self.hand_on(component, *position).await?
                     {
@@ -294,6 +313,20 @@ impl<'r> Builder<'r> {
         Ok(None)
     }
 
+    /// The edit blocks of the answer, which is whole, are applied together.
+    async fn apply_edits(&mut self) -> Result<(), Break> {
+        if self.draft.edited || self.edits.is_empty() {
+            return Ok(());
+        }
+        self.failures.retain(|failure| !Edits::is_of_edits(failure));
+        let (message, resumed) = (self.draft.message, self.resumed);
+        match self.edits.apply(self.run, self.task, self.applier, message, resumed).await? {
+            Put::InPlace | Put::Declined => self.draft.edited = true,
+            Put::Failed(failures) => self.failures.extend(failures),
+        }
+        Ok(())
+    }
+
     /// Judges the end of the answer.
     async fn end(
         &mut self,
@@ -317,6 +350,7 @@ impl<'r> Builder<'r> {
             None => !components && done.stop.is_complete() && !ends_in_marker(&self.draft.raw),
         };
         if whole {
+            self.apply_edits().await?;
             self.close_message(false).await?;
             return Ok(Read::Whole);
         }
@@ -435,9 +469,9 @@ impl<'r> Builder<'r> {
 
 /// Whether a text ends within a START marker: whatever the model says, that is no end of an answer.
 fn ends_in_marker(raw: &str) -> bool {
-    const START: &str = "/// COMPONENT_START:";
+    const STARTS: [&str; 2] = ["/// COMPONENT_START:", "/// EDIT_START:"];
     let line = raw.rsplit('\n').next().unwrap_or_default().trim_start();
-    line.starts_with(START) || (line.len() >= 3 && START.starts_with(line))
+    STARTS.iter().any(|start| line.starts_with(start) || (line.len() >= 3 && start.starts_with(line)))
 }
 
 /// The end of a stream that has none.

@@ -1,10 +1,12 @@
 //! The way of a run: the request becomes a prompt, the model's stream becomes components, and every component that the
 //! gate finds whole is put in its place before the next one is awaited.
 //!
-//! `builder` reads the stream, `ghost_fixer` has broken-off output continued, `applier` places, judges and applies.
+//! `builder` reads the stream, `ghost_fixer` has broken-off output continued, `applier` places, judges and applies, `edits`
+//! does so with the surgical edits of a whole answer.
 
 mod applier;
 mod builder;
+mod edits;
 mod ghost_fixer;
 mod request;
 mod task;

@@ -168,6 +168,13 @@ pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<
         "system.md",
         serde_json::json!({ "may_edit": may_edit, "id": task.marker, "target": target, "path": path }),
     );
+    // A selection is replaced whole; elsewhere a change of some lines needs no more than these.
+    let system = match target.is_none() && may_edit {
+        true => {
+            format!("{system}\n\n{}", prompts::render("edits.md", serde_json::json!({ "id": task.marker })))
+        }
+        false => system,
+    };
     let mut text = render_request(&request, document.as_ref());
     if again {
         text = format!("{}\n\n{text}", prompts::render("again.md", serde_json::json!({ "path": path })));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ask::AskRequest;
 use crate::error::EngineError;
 use crate::host::Host;
+use crate::pipeline::edits::EditedRow;
 use crate::pipeline::request;
 use crate::run::{Break, Run};
 
@@ -14,6 +15,7 @@ use crate::run::{Break, Run};
 pub(crate) const ASKED: &str = "asked";
 pub(crate) const DRAFTING: &str = "drafting";
 pub(crate) const COMPONENT: &str = "component";
+pub(crate) const EDITED: &str = "edited";
 
 /// What the model said so far in one message.
 #[derive(Debug, Clone)]
@@ -23,6 +25,8 @@ pub(crate) struct Draft {
     pub(crate) raw: String,
     /// How many of its components were dealt with.
     pub(crate) handled: usize,
+    /// Whether its edit blocks were applied.
+    pub(crate) edited: bool,
     /// How much of its talk is stored, in bytes.
     pub(crate) stored_talk: usize,
 }
@@ -30,7 +34,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// A message of which nothing has been received.
     pub(crate) fn empty() -> Self {
-        Self { message: MessageId::new(), raw: String::new(), handled: 0, stored_talk: 0 }
+        Self { message: MessageId::new(), raw: String::new(), handled: 0, edited: false, stored_talk: 0 }
     }
 }
 
@@ -112,6 +116,7 @@ impl Task {
         let asked = checkpoints.iter().rfind(|c| c.stage == ASKED).ok_or_else(damaged)?;
         let row: AskedRow = serde_json::from_value(asked.data.clone()).map_err(|_| damaged())?;
         let mut draft = None;
+        let mut edited = Vec::new();
         let mut selection_done = false;
         for checkpoint in &checkpoints {
             match checkpoint.stage.as_str() {
@@ -134,6 +139,11 @@ impl Task {
                         *handled = row.handled;
                     }
                 }
+                EDITED => {
+                    let row: EditedRow =
+                        serde_json::from_value(checkpoint.data.clone()).map_err(|_| damaged())?;
+                    edited.push(row.message);
+                }
                 _ => {}
             }
         }
@@ -142,7 +152,8 @@ impl Task {
                 let raw = store.messages().of_run(run).await?;
                 let raw = raw.into_iter().find(|m| m.id == message).map(|m| m.content).unwrap_or_default();
                 let stored_talk = stored_talk(store, run, message).await?;
-                Some(Draft { message, raw, handled, stored_talk })
+                let edited = edited.contains(&message);
+                Some(Draft { message, raw, handled, edited, stored_talk })
             }
             None => None,
         };

@@ -28,6 +28,7 @@ mod block;
 mod elision;
 mod find;
 mod fit;
+mod gather;
 mod lines;
 mod nearest;
 mod patch;
@@ -50,6 +51,7 @@ use fit::Indents;
 use lines::{Change, Lines};
 
 pub use block::{FileHunks, Hunk, Unreadable, parse};
+pub use gather::{Gathered, Unusable, gather};
 pub use refusal::{Nearby, Refused, Why};
 
 /// How a search text was found.
@@ -147,6 +149,16 @@ pub fn edit(
             };
             Err(hunks.iter().enumerate().map(refused).collect())
         }
+    }
+}
+
+/// What can be said against a hunk without its file: it leaves code out, or holds the protocol's own lines.
+pub fn wanting(hunk: &Hunk, language: Option<Language>) -> Option<Why> {
+    let python = language == Some(Language::Python);
+    let elided = hunk.search.iter().find(|line| elision::elides(line, python));
+    match elided.filter(|line| !hunk.replace.contains(line)) {
+        Some(line) => Some(Why::Elided { line: line.trim().to_owned(), in_search: true, spans: Vec::new() }),
+        None => unfit(&hunk.search, &hunk.replace, &hunk.search.join("\n"), language),
     }
 }
 

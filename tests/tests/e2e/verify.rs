@@ -223,3 +223,52 @@ fn nothing_is_written_outside_the_folder_or_where_nobody_can_vouch_for_it() {
     assert_eq!(desk.folder.read("made/here/a/Hero.ts"), code);
     desk.run_with(&["verify", "--apply", "made/here/a/Hero.ts"], bare.as_bytes()).exits(2).says(&["Hero.ts"]);
 }
+
+fn edits(path: &str, search: &str, replace: &str) -> String {
+    format!(
+        "/// EDIT_START: path=\"{path}\" id=7f3a ///\n/// SEARCH id=7f3a ///\n{search}\n/// REPLACE id=7f3a ///\n{replace}\n/// EDIT_END id=7f3a ///\n"
+    )
+}
+
+#[test]
+fn an_edit_block_has_a_line_of_its_own() {
+    let block = edits("src/a.ts", "let a = 1;", "let a = 2;");
+    let found = verdicts(&(block.clone() + SENTINEL), 0);
+    let expected = [
+        json!({"component": "src/a.ts", "path": "src/a.ts", "verdict": "whole", "reasons": [], "lines": [2, 5], "edits": 1}),
+        json!({"sentinel": true, "whole": 1, "total": 1}),
+    ];
+    assert_eq!(found, expected);
+    for (text, verdict) in [
+        (block[..block.find("/// EDIT_END").expect("it is there")].to_owned(), "truncated"),
+        (block.replace("/// SEARCH id=7f3a ///\n", ""), "malformed"),
+        (edits("../a.ts", "a", "b"), "malformed"),
+        (edits("src/a.ts", "a", "// ... existing code ..."), "refused"),
+    ] {
+        assert_eq!(verdicts(&(text + SENTINEL), 1)[0]["verdict"], verdict);
+    }
+}
+
+#[test]
+fn edit_blocks_are_applied_together_or_not_at_all() {
+    let desk = desk();
+    let (a, b) = ("let a = 1;\n", "let b = 1;\r\n");
+    let text = |second: &str| {
+        edits("src/a.ts", "let a = 1;", "let a = 2;") + &edits("src/b.ts", second, "let b = 2;") + SENTINEL
+    };
+    desk.folder.write("out/src/a.ts", a);
+    desk.folder.write("out/src/b.ts", b);
+    let found = apply(&desk, &text("let c = 1;"), 1);
+    let verdicts: Vec<_> = found[..2].iter().map(|line| (&line["verdict"], &line["applied"])).collect();
+    assert_eq!(verdicts, [(&"refused".into(), &false.into()), (&"refused".into(), &false.into())]);
+    assert_eq!((desk.folder.read("out/src/a.ts"), desk.folder.read("out/src/b.ts")), (a.into(), b.into()));
+    // A file that the edits would break is as good as one without a place.
+    let found = apply(&desk, &text("let b = 1;").replace("let b = 2;", "let b = ;"), 1);
+    assert_eq!(found[1]["verdict"], "malformed");
+    assert_eq!(desk.folder.read("out/src/a.ts"), a);
+    let found = apply(&desk, &text("let b = 1;"), 0);
+    assert_eq!((&found[1]["change"], &found[1]["fileLines"]), (&"edited".into(), &json!([1, 1])));
+    assert_eq!(found[2], json!({"sentinel": true, "whole": 2, "total": 2, "applied": 2}));
+    assert_eq!(desk.folder.read("out/src/a.ts"), "let a = 2;\n");
+    assert_eq!(desk.folder.read("out/src/b.ts"), "let b = 2;\r\n");
+}

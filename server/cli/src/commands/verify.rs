@@ -4,6 +4,8 @@
 //! folder's files count: a component is placed in its file as a run would place it, judged there, and written through
 //! the journal if it is whole. Components are dealt with in order, so a later one finds what an earlier one left.
 //!
+//! Edit blocks are dealt with after the components, as one change set: `edits` says how.
+//!
 //! Not a run: no session, no snapshot, nothing to undo. What nobody can vouch for is never written.
 
 use std::io::Read;
@@ -12,10 +14,12 @@ use std::path::Path;
 use assist_base::{ChangeSet, ChangeSetId, DocPath, FileChange, FileEdit, Outcome, RunId};
 use assist_runtime::{FileError, TextFile, Trust, Workspace};
 use assist_syntax::{
-    Candidate, Component, How, Judgement, Language, Placement, Scanned, Scanner, Target, Verdict, judge,
-    place,
+    Block, Candidate, Component, How, Judgement, Language, Placement, Scanned, Scanner, Target, Verdict,
+    judge, place,
 };
 use serde_json::{Value, json};
+
+mod edits;
 
 use super::print;
 use crate::args::Verify;
@@ -53,13 +57,22 @@ pub fn run(verify: &Verify) -> Result<Exit, Stop> {
         _ => None,
     });
     let (mut whole, mut total, mut applied) = (0, 0, 0);
-    for component in components.chain(ending.partial) {
-        let verdict = line(&component, default_path.as_ref(), desk.as_mut())?;
+    let mut tell = |verdict: Value| {
         total += 1;
         whole += usize::from(verdict["verdict"] == Verdict::Whole.as_str());
         applied += usize::from(verdict["applied"] == true);
         print(&format!("{verdict}\n"));
+    };
+    let mut blocks = Vec::new();
+    for component in components.chain(ending.partial) {
+        match component.header.block {
+            Block::Component => tell(line(&component, default_path.as_ref(), desk.as_mut())?),
+            Block::Edits => blocks.push(component),
+        }
     }
+    edits::lines(&blocks, verify.id.as_deref(), default_path.as_ref(), desk.as_mut())?
+        .into_iter()
+        .for_each(&mut tell);
     let mut last = json!({ "sentinel": ending.sentinel, "whole": whole, "total": total });
     if desk.is_some() {
         last["applied"] = json!(applied);
@@ -214,7 +227,11 @@ impl Desk {
             let Some(placement) = placement.filter(|_| found.verdict == Verdict::Whole) else {
                 return Ok(found);
             };
-            match self.workspace.apply(&self.change_set(component, path, before, &placement))? {
+            let edit = match before {
+                None => FileEdit::Create { text: placement.after.clone() },
+                Some(file) => FileEdit::Modify { base: file.revision, edits: placement.edits.clone() },
+            };
+            match self.put(&component.header.name, vec![FileChange { path: path.clone(), edit }])? {
                 Outcome::Applied { .. } => {
                     self.last.retain(|(known, _)| known != path);
                     self.last.push((path.clone(), component.header.name.clone()));
@@ -246,23 +263,11 @@ impl Desk {
         }
     }
 
-    fn change_set(
-        &self,
-        component: &Component,
-        path: &DocPath,
-        before: Option<TextFile>,
-        placement: &Placement,
-    ) -> ChangeSet {
-        let edit = match before {
-            None => FileEdit::Create { text: placement.after.clone() },
-            Some(file) => FileEdit::Modify { base: file.revision, edits: placement.edits.clone() },
-        };
-        ChangeSet {
-            id: ChangeSetId::new(),
-            run: self.run,
-            label: format!("Assist: {}", component.header.name),
-            files: vec![FileChange { path: path.clone(), edit }],
-        }
+    /// Writes a change set.
+    fn put(&self, label: &str, files: Vec<FileChange>) -> Result<Outcome, Stop> {
+        let id = ChangeSetId::new();
+        let set = ChangeSet { id, run: self.run, label: format!("Assist: {label}"), files };
+        Ok(self.workspace.apply(&set)?)
     }
 }
 

@@ -88,6 +88,10 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
             "id": task.marker, "rules": rules,
         }),
     );
+    let system = match run.may_write {
+        true => format!("{system}\n\n{}", prompts::render("edits.md", json!({ "id": task.marker }))),
+        false => system,
+    };
     let used = used.into_iter().chain(open.iter().map(|memory| (memory.id, None))).collect();
     Ok(Known { system: format!("{system}\n\n{context}"), used })
 }

@@ -106,7 +106,8 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
 async fn keep_cut(run: &Run, task: &mut Task, talk: &Talk) -> Result<(), Break> {
     let Some(cut) = talk.cut().filter(|_| task.draft.is_none()) else { return Ok(()) };
     let messages = run.store().messages().of_run(run.id).await?;
-    let much = |text: &str| text.len() >= receive::WORTH_KEEPING || text.contains("COMPONENT_START");
+    let code = |text: &str| text.contains("COMPONENT_START") || text.contains("EDIT_START");
+    let much = |text: &str| text.len() >= receive::WORTH_KEEPING || code(text);
     if messages.iter().any(|message| message.id == cut && much(&message.content)) {
         task.save_draft(run, cut).await?;
         let loaded = Task::load(run.store(), run.id, run.host.as_ref()).await;

@@ -218,8 +218,13 @@ impl<'r> Reader<'r> {
             return Ok(None);
         }
         if self.code || !whole {
-            let draft =
-                Draft { message: self.message, raw: self.raw, handled: 0, stored_talk: self.stored_words };
+            let draft = Draft {
+                message: self.message,
+                raw: self.raw,
+                handled: 0,
+                edited: false,
+                stored_talk: self.stored_words,
+            };
             return Ok(Some(Received::Draft(draft)));
         }
         let now = self.run.clock().now();

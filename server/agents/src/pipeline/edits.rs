@@ -356,7 +356,10 @@ async fn agreed_to(run: &Run, task: &Task, applier: &mut Applier, plans: &[Plan]
         detail.push_str(&format!("\n```diff\n{diff}```\n"));
     }
     let choices = vec!["Apply".to_owned(), "Skip".to_owned()];
-    let yes = matches!(run.ask(&Question { text, detail: Some(detail), choices }).await?, Answer::Yes);
+    let yes = matches!(
+        run.ask(&Question { text, detail: Some(detail), choices, later: false }).await?,
+        Answer::Yes
+    );
     if yes {
         others.into_iter().for_each(|path| applier.agree(path));
     }

@@ -45,6 +45,11 @@ pub trait Wiring: Send + Sync + 'static {
     fn waiting(&self, why: &str) {
         let _ = why;
     }
+
+    /// What the user should know of their configuration from the start, in sentences: told once when a workspace is opened.
+    fn notices(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A run that was begun.
@@ -120,6 +125,7 @@ impl Engine {
         if let Mode::ReadOnly(reason) | Mode::Memory(reason) = store.mode() {
             notices.push(reason.clone());
         }
+        notices.extend(wiring.notices());
         let own = process::current();
         let owner = Owner { pid: own.pid, boot: own.boot, started: own.started, label: client.to_owned() };
         let mut engine = Self {

@@ -14,7 +14,7 @@ use assist_gateway::{Catalogue, Plan, Transcript, parse_usd, registry};
 
 use crate::args::Global;
 use crate::folders::user_folder;
-use crate::keys;
+use crate::{keys, queries};
 
 /// The name of a workspace's configuration file.
 pub const WORKSPACE_FILE: &str = "assist.toml";
@@ -68,6 +68,10 @@ impl Config {
 }
 
 impl Wiring for Config {
+    fn notices(&self) -> Vec<String> {
+        queries::load().to_vec()
+    }
+
     fn settings(&self, root: &Path, editor: &Options) -> Result<Settings, ConfigError> {
         let mut settings = settings::resolve(&self.layers(root, editor)?);
         for info in registry() {

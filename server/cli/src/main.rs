@@ -9,6 +9,7 @@ mod folders;
 mod host;
 mod keys;
 mod logging;
+mod queries;
 mod render;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> Result<Exit, Stop> {
     let Cli { global, command } = cli;
+    queries::load();
     if let Command::Lsp { .. } = command {
         return commands::lsp::run(global).await;
     }

@@ -89,7 +89,7 @@ fn main() -> std::io::Result<()> {
                         out,
                         "{}: {verdict}: {}",
                         path.display(),
-                        reasons.first().map_or("", |one| one)
+                        reasons.join(" ").chars().take(300).collect::<String>()
                     )?;
                 }
                 continue;

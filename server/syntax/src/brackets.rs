@@ -30,6 +30,8 @@ pub enum OpenKind {
     Text,
     /// A block comment.
     Comment,
+    /// The shell's `if`, `do` or `case`.
+    Block,
 }
 
 impl OpenKind {
@@ -43,6 +45,7 @@ impl OpenKind {
             Self::Template => "A template string",
             Self::Text => "A string",
             Self::Comment => "A comment",
+            Self::Block => "An `if`, `do` or `case`",
         }
     }
 }

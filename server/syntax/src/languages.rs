@@ -185,6 +185,10 @@ impl Language {
         if let Some(row) = whole {
             return Some(row.language);
         }
+        // A template of Laravel is PHP in name only.
+        if name.ends_with(".blade.php") {
+            return None;
+        }
         let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
         let by_extension = extension
             .as_deref()

@@ -119,6 +119,18 @@ pub fn enclosing(text: &str, language: Language, range: ByteRange) -> Option<Out
     outline(text, language).into_iter().filter(holds).min_by_key(|one| one.range.len())
 }
 
+/// The range without white space at its end, and a table without the comments that stand above the next one.
+fn own_lines(text: &str, range: ByteRange, kind: Kind) -> ByteRange {
+    let mut own = range.of(text).unwrap_or_default().trim_end();
+    while kind == Kind::Table
+        && let Some((above, last)) = own.rsplit_once('\n')
+        && last.trim_start().starts_with('#')
+    {
+        own = above.trim_end();
+    }
+    if own.is_empty() { range } else { ByteRange::new(range.start, range.start + own.len()) }
+}
+
 /// The outline of a tree that is there already.
 pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlined> {
     let Some(query) = language.components(language.grammar_of(text)) else { return Vec::new() };
@@ -143,6 +155,7 @@ pub(crate) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Outlin
             }
         }
         let (Some(name), Some((kind, range))) = (name, whole) else { continue };
+        let range = own_lines(text, range, kind);
         let Some(spelled) = name.of(text) else { continue };
         let spelled = of.map_or_else(|| spelled.to_owned(), |of| format!("{of} for {spelled}"));
         let spelled = spelled.trim_matches(['"', '\'']).split_whitespace().collect::<Vec<_>>().join(" ");

@@ -272,3 +272,26 @@ fn edit_blocks_are_applied_together_or_not_at_all() {
     assert_eq!(desk.folder.read("out/src/a.ts"), "let a = 2;\n");
     assert_eq!(desk.folder.read("out/src/b.ts"), "let b = 2;\r\n");
 }
+
+#[test]
+fn a_users_own_query_says_what_a_language_declares() {
+    let code = "pub struct Order {\n    pub id: u32,\n}\n";
+    let text = stream(&[("Order", "src/order.rs", code)]) + SENTINEL;
+    let desk = desk();
+    let queries = desk.config().join("queries/rust");
+    std::fs::create_dir_all(&queries).expect("the folder can be made");
+    let file = queries.join("components.scm");
+
+    std::fs::write(&file, "(function_item\n  name: (no_such_node) @name) @function\n")
+        .expect("it can be written");
+    let ran = desk.run_with(&["verify"], text.as_bytes()).exits(0);
+    assert_eq!(lines(&ran)[0]["verdict"], "whole");
+    let told = format!("{} cannot be used: line 2", file.display());
+    assert_eq!(ran.stderr.matches(&told).count(), 1, "{}", ran.stderr);
+
+    // One that knows functions alone finds no struct.
+    std::fs::write(&file, "(function_item name: (identifier) @name) @function\n").expect("it can be written");
+    let ran = desk.run_with(&["verify"], text.as_bytes()).exits(1);
+    assert_eq!(lines(&ran)[0]["verdict"], "malformed");
+    assert_eq!(ran.stderr, "");
+}

@@ -8,7 +8,7 @@
 //!
 //! Not a run: no session, no snapshot, nothing to undo. What nobody can vouch for is never written.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use assist_base::{ChangeSet, ChangeSetId, DocPath, FileChange, FileEdit, Outcome, RunId};
@@ -33,6 +33,9 @@ const MAX_STALE: usize = 5;
 /// Prints the verdicts and a last line with the totals. Done only if everything is whole, and applied where that was
 /// asked for, and the sentinel was seen.
 pub fn run(verify: &Verify) -> Result<Exit, Stop> {
+    for problem in crate::queries::load() {
+        let _ = writeln!(std::io::stderr(), "assist: {problem}");
+    }
     let bytes = match &verify.file {
         Some(file) => {
             let opened = std::fs::File::open(file);

@@ -57,6 +57,8 @@ pub(super) struct Lines {
     heres: Vec<Here>,
     /// The brackets at each `#if`, and those at the end of its first branch.
     branches: Vec<(Vec<Open>, Option<Vec<Open>>)>,
+    /// What closes each block of the shell that is open.
+    blocks: Vec<&'static str>,
     /// A directive goes on after a backslash.
     directive: bool,
     /// YAML: a block scalar goes on while lines are indented by more than this.
@@ -79,6 +81,7 @@ impl Lines {
             holes: Vec::new(),
             heres: Vec::new(),
             branches: Vec::new(),
+            blocks: Vec::new(),
             directive: false,
             scalar: None,
             pending: String::new(),
@@ -129,8 +132,9 @@ impl Lines {
         open
     }
 
+    /// Whether a closer closed nothing, or more than it should.
     pub(super) fn stray(&self) -> bool {
-        self.stray && !matches!(self.script, Script::Bash)
+        self.stray
     }
 
     /// Whether what follows a complete line is content, not code.
@@ -273,6 +277,22 @@ impl Lines {
                 Start::Skip(bytes) => return bytes,
             }
         }
+        if self.script == Script::Bash
+            && let Some((word, closer)) = rules::shell_block(line, at)
+        {
+            match closer {
+                Some(closer) if self.blocks.len() < MAX_OPEN => {
+                    self.push(OpenKind::Block);
+                    self.blocks.push(closer);
+                }
+                Some(_) => {}
+                None => {
+                    self.stray |= self.blocks.pop() != Some(word);
+                    self.close(OpenKind::Block);
+                }
+            }
+            return word.len();
+        }
         match bytes[0] {
             b'(' => self.push(OpenKind::Paren),
             b'[' => self.push(OpenKind::Bracket),
@@ -365,8 +385,13 @@ impl Lines {
     /// Closes the innermost bracket of a kind, and with it a string's hole.
     fn close(&mut self, kind: OpenKind) {
         let floor = self.holes.last().map_or(0, |hole| hole.depth);
-        let Some(at) = self.open.iter().rposition(|open| open.kind == kind).filter(|&at| at >= floor) else {
-            self.stray = true;
+        let in_case = self.script == Script::Bash
+            && kind == OpenKind::Paren
+            && self.open.last().is_some_and(|open| open.kind == OpenKind::Block);
+        let found = self.open.iter().rposition(|open| open.kind == kind);
+        let Some(at) = found.filter(|&at| at >= floor && !in_case) else {
+            // In the shell a lone `)` ends a pattern.
+            self.stray |= !(self.script == Script::Bash && kind == OpenKind::Paren);
             return;
         };
         // A closer that skips what is open inside leaves that open for good.

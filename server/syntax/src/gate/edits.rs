@@ -46,7 +46,7 @@ fn decide(path: &DocPath, before: &str, after: &str, edits: &[TextEdit]) -> Deci
     if new.unread {
         return (Verdict::Unverified, reason("The code nests too deeply to be checked.", None));
     }
-    let advises = language.trust() == Trust::Advises;
+    let advises = files::trust(language, after) == Trust::Advises;
     if new.faults.is_empty() || (advises && only_old_complaints(language, before, &new, edits)) {
         return match doubled(language, declarations, before, after, &new) {
             reasons if reasons.is_empty() => (Verdict::Whole, reasons),

@@ -4,11 +4,11 @@
 use assist_base::ByteRange;
 use tree_sitter::{Node, Tree};
 
-use super::{Fault, Reason, reason};
+use super::{Fault, Reason, branches, reason};
 use crate::brackets::Brackets;
 use crate::ecma::{self, Doubled, Reading};
 use crate::injection;
-use crate::languages::Language;
+use crate::languages::{Language, Trust};
 use crate::tree;
 
 /// A text with all that the parsers say of it.
@@ -35,7 +35,7 @@ pub(in crate::gate) fn faults(language: Language, text: &str, declarations: bool
 
 /// Reads a text. `declarations`: it may be a `.d.ts`.
 pub(super) fn parse(language: Language, text: &str, declarations: bool) -> Parsed {
-    let tree = tree::parse(language, text);
+    let tree = tree_of(language, text);
     if language.is_ecma() {
         let reading = ecma::read(language, text, declarations, tree.as_ref());
         let (faults, doubled) = (reading.faults.clone(), reading.doubled.clone());
@@ -57,6 +57,23 @@ pub(super) fn parse(language: Language, text: &str, declarations: bool) -> Parse
     parsed.faults.sort_by_key(|fault| fault.range.start);
     parsed.tree = Some(tree);
     parsed
+}
+
+/// The tree that errors are looked for in: of one configuration of the text, where there are several.
+pub(super) fn tree_of(language: Language, text: &str) -> Option<Tree> {
+    tree::parse(language, &branches::first(language, text))
+}
+
+/// How far a grammar can be relied on for a text: one that another program is to make the file from first, is not yet in
+/// the language.
+pub(super) fn trust(language: Language, text: &str) -> Trust {
+    let tags: &[&str] = match language {
+        Language::Yaml | Language::Toml | Language::Dockerfile | Language::Sql => &["{{", "{%", "<%"],
+        Language::Html => &["{{", "{%", "<%", "<?"],
+        Language::Vue | Language::Svelte => &["{%", "<%"],
+        _ => &[],
+    };
+    if tags.iter().any(|tag| text.contains(tag)) { Trust::Advises } else { language.trust() }
 }
 
 /// Adds what is wrong with a piece of embedded code.
@@ -112,11 +129,7 @@ fn own_faults(language: Language, tree: &Tree, text: &str) -> Vec<Fault> {
     }
     let mut faults = tree::faults(tree, text, language);
     if language.is_markup() {
-        // The grammar wants every `&` to begin an entity; browsers and people do not.
-        faults.retain(|fault| {
-            let piece = fault.range.of(text).unwrap_or_default().trim_start();
-            !piece.starts_with('&') || piece.contains(['<', '>'])
-        });
+        faults.retain(|fault| !is_known_gap(fault, text, language));
     }
     if faults.is_empty() {
         match language {
@@ -130,6 +143,30 @@ fn own_faults(language: Language, tree: &Tree, text: &str) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// What the grammars of markup reject though it is right.
+fn is_known_gap(fault: &Fault, text: &str, language: Language) -> bool {
+    let piece = fault.range.of(text).unwrap_or_default().trim_start();
+    // The grammars want every `&` to begin an entity; browsers and people do not.
+    if piece.starts_with('&') && !piece.contains(['<', '>']) {
+        return true;
+    }
+    match language {
+        // `<Calendar.Prev>`
+        Language::Vue => {
+            let head = text.get(..fault.range.start).unwrap_or_default();
+            let name = head.rsplit(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+            let tag = head[..head.len() - name.len()].ends_with(['<', '/', '.']) && !name.is_empty();
+            let member = |rest: &str| rest.chars().all(|letter| letter.is_alphanumeric() || letter == '.');
+            tag && piece.strip_prefix('.').is_some_and(|rest| !rest.is_empty() && member(rest.trim_end()))
+        }
+        // `{@attach …}` among attributes
+        Language::Svelte => {
+            piece.starts_with("{@attach ") && Brackets::balanced(piece, Language::TypeScript.family())
+        }
+        _ => false,
+    }
 }
 
 /// A fence that is open at the end of a document. That is allowed, but it is how a document looks that was cut.

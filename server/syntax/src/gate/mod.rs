@@ -9,6 +9,7 @@
 //! Limits: syntax only. Types, missing imports and whether the code does what was asked are for later checks. Paths are
 //! the caller's to check: the gate sees text, not the workspace.
 
+mod branches;
 mod checks;
 mod edits;
 mod files;

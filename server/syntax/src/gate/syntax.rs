@@ -33,7 +33,7 @@ pub(super) fn decide(candidate: &Candidate<'_>, language: Language) -> Decision 
         return (Verdict::Unverified, reason("The code nests too deeply to be checked.", None));
     }
     let own = alone.as_ref().map(|alone| &alone.faults).filter(|faults| !faults.is_empty());
-    let advises = language.trust() == Trust::Advises;
+    let advises = files::trust(language, after) == Trust::Advises;
     let known_complaints = advises
         && candidate.before.is_some_and(|before| {
             only_old_complaints(language, before, &spliced, &candidate.placement.edits)
@@ -117,7 +117,9 @@ pub(super) fn only_old_complaints(
     edits: &[TextEdit],
 ) -> bool {
     let Some(tree) = after.tree.as_ref().filter(|_| !after.faults.is_empty()) else { return false };
-    let Some(old) = tree::parse(language, before).filter(|_| !before.trim().is_empty()) else { return false };
+    let Some(old) = files::tree_of(language, before).filter(|_| !before.trim().is_empty()) else {
+        return false;
+    };
     let known: Vec<usize> =
         tree::misplaced(&old).iter().filter_map(|range| moved(range.start, edits)).collect();
     tree::misplaced(tree)
@@ -219,7 +221,7 @@ fn swallows(candidate: &Candidate<'_>, language: Language, spliced: &Parsed) -> 
     }
     // A selection that cut through blocks to begin with may be replaced by one that does.
     let before = candidate.before?;
-    let old = tree::parse(language, before)?;
+    let old = files::tree_of(language, before)?;
     if !keeps_blocks(language, before, placement.replaced, Some(&old))? {
         return None;
     }

@@ -117,7 +117,7 @@ pub(super) static TABLE: [Row; 25] = [
         Lines(Script::Toml), Free, Nested, Decides, grammar!(tree_sitter_toml_ng::LANGUAGE)),
     row!(Bash, "Bash", "bash", ["sh", "bash"],
         [".bashrc", ".bash_profile", ".bash_aliases", ".bash_logout", ".profile", ".envrc", "PKGBUILD", "APKBUILD"],
-        Lines(Script::Bash), Declared, Blocks, Decides, grammar!(tree_sitter_bash::LANGUAGE)),
+        Lines(Script::Bash), Declared, Blocks, Advises, grammar!(tree_sitter_bash::LANGUAGE)),
     row!(Sql, "SQL", "sql", ["sql", "psql", "pgsql"], [],
         Lines(Script::Sql), Free, Nested, Advises, optional!("sql", tree_sitter_sequel::LANGUAGE)),
     row!(Markdown, "Markdown", "markdown", ["md", "markdown", "mdown"], [],

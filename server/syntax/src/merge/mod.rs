@@ -131,7 +131,7 @@ pub fn place(
     target: &Target,
     predecessor: Option<&str>,
 ) -> Result<Placement, PlaceError> {
-    let code = trim_blank_lines(&component.code);
+    let code = trim_blank_lines(without_opening_tag(&component.code, before, language));
     if let Some(language) = language
         && let Some(placed) = embedded::place(before, language, component, target, predecessor)
     {
@@ -171,6 +171,17 @@ fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Result<P
         EditError::OutOfText { start, end } => PlaceError::OutOfText { start, end },
     })?;
     Ok(Placement { edits, replaced, inserted, after, how, embedded: None })
+}
+
+/// A component's code as a part of a file: PHP's opening tag, which a model writes out of habit, stands in the file already.
+fn without_opening_tag<'t>(code: &'t str, before: &str, language: Option<Language>) -> &'t str {
+    if language != Some(Language::Php) || before.trim().is_empty() {
+        return code;
+    }
+    let Some(rest) = code.trim_start().strip_prefix("<?php") else { return code };
+    // More tags: it is a template, not a piece of code.
+    let rest = rest.trim_end().strip_suffix("?>").unwrap_or(rest);
+    if rest.contains("<?") || rest.contains("?>") { code } else { rest }
 }
 
 /// Code without blank lines at its edges and without its last newline.

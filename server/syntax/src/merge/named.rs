@@ -13,6 +13,7 @@ use crate::outline::{self, Kind};
 use crate::scanner::Header;
 use crate::tree;
 
+mod modules;
 mod shell;
 
 use shell::Source;
@@ -52,12 +53,17 @@ pub(super) fn place(
     let file = Source::new(before, language);
     let new = Source::new(code, language);
     let ours = declared(&file);
-    let theirs: Vec<Declared> = declared(&new).into_iter().filter(|one| one.depth == 0).collect();
+    let all = declared(&new);
+    if let Some(inner) = modules::unwrapped(&new, &all, &ours, &header.name) {
+        return place(before, Some(language), trim_blank_lines(&inner), header, predecessor);
+    }
+    let theirs: Vec<Declared> = all.into_iter().filter(|one| one.depth == 0).collect();
 
     // Which declaration of the file each one of the component replaces.
     let mut matched: Vec<Option<usize>> = Vec::with_capacity(theirs.len());
     for one in &theirs {
-        matched.push(find(before, &ours, &one.name, Some(one.kind))?);
+        let reopens = one.kind == Kind::Module && one.name != header.name && modules::reopen(language);
+        matched.push(if reopens { None } else { find(before, &ours, &one.name, Some(one.kind))? });
     }
     let main = theirs.iter().position(|one| one.name == header.name);
     if theirs.is_empty() || (main.is_none() && matched.iter().all(Option::is_none)) {

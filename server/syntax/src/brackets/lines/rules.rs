@@ -273,6 +273,33 @@ fn bash(rest: &str, before: Option<char>) -> Option<Start> {
     }
 }
 
+/// A word of the shell that opens or closes a block, where a command may begin; with the word that closes it, if it opens
+/// one.
+pub(super) fn shell_block(line: &str, at: usize) -> Option<(&'static str, Option<&'static str>)> {
+    let rest = &line[at..];
+    let end = rest.find(|letter: char| !letter.is_ascii_lowercase()).unwrap_or(rest.len());
+    let found = match &rest[..end] {
+        "if" => ("if", Some("fi")),
+        "case" => ("case", Some("esac")),
+        "do" => ("do", Some("done")),
+        "fi" => ("fi", None),
+        "esac" => ("esac", None),
+        "done" => ("done", None),
+        _ => return None,
+    };
+    let ends = rest[end..].chars().next().is_none_or(|next| next.is_whitespace() || ";)&|><}".contains(next));
+    let head = line[..at].trim_end();
+    let spaced = head.len() < at || head.is_empty();
+    let begins = head.is_empty()
+        || head.ends_with([';', '&', '|', '(', '{', ')', '!', '`'])
+        || spaced
+            && head
+                .rsplit(|letter: char| !letter.is_ascii_lowercase())
+                .next()
+                .is_some_and(|word| ["then", "else", "do", "time", "elif"].contains(&word));
+    (ends && begins).then_some(found)
+}
+
 /// `<<EOF`, `<<-'EOF'`.
 fn here_of_shell(rest: &str) -> Option<Start> {
     let after = rest.strip_prefix("<<")?;

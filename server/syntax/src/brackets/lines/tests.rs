@@ -59,6 +59,20 @@ fn strings_hold_code_and_code_holds_strings() {
 }
 
 #[test]
+fn the_shell_has_blocks_of_words() {
+    use OpenKind::Block;
+    check(Script::Bash, "if a; then\n  for b in c; do (\n", &[Block, Block, Paren]);
+    check(Script::Bash, "if a; then b; fi; echo if done\nwhile c\ndo d; done < e\n", &[]);
+    check(Script::Bash, "case a in\n  b | c) if d; then e; fi ;;\n  (f) g ;;\nesac\n", &[]);
+    check(Script::Bash, "x=$(case a in b) c;; esac) {\n", &[Brace]);
+    let balanced = |text| Brackets::balanced(text, Family::Lines(Script::Bash));
+    assert!(balanced("f() {\n  if a; then b; fi\n}\n"));
+    assert!(!balanced("f() {\n  if a; then b\n}\n"));
+    assert!(!balanced("a; fi\n"));
+    assert!(!balanced("if a; then b; done\n"));
+}
+
+#[test]
 fn yaml_has_brackets_only_where_a_value_begins() {
     check(Script::Yaml, "a: it's (fine\nb: [1, \"]\", {c: d}\n", &[Bracket]);
     check(Script::Yaml, "a: |\n  ( [ {\n  'x\n\nb: x [\n", &[]);

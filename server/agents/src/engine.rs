@@ -196,6 +196,11 @@ impl Engine {
         self.workspace.trust() == Trust::Trusted
     }
 
+    /// This process, as the database knows it.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// The workspace's database.
     pub fn store(&self) -> &Store {
         &self.store
@@ -552,7 +557,8 @@ fn wrong_state(state: RunState, why: &str) -> EngineError {
     EngineError::WrongState { state, why: why.to_owned() }
 }
 
-fn is_alive(owner: &Owner) -> bool {
+/// Whether a process lives, as far as can be known.
+pub(crate) fn is_alive(owner: &Owner) -> bool {
     let id = process::ProcessId { pid: owner.pid, boot: owner.boot.clone(), started: owner.started.clone() };
     process::is_alive(&id)
 }

@@ -34,6 +34,9 @@ pub enum EngineError {
     /// No run has this id, or none fits.
     #[error("There is no run or conversation {0} here.")]
     NotFound(String),
+    /// No snapshot has this id or label.
+    #[error("There is no snapshot {0} here: `assist snapshot list` shows them.")]
+    NoSnapshot(String),
     /// The run cannot do that now.
     #[error("The run is {state}: {why}.")]
     WrongState {
@@ -64,7 +67,7 @@ impl EngineError {
         match self {
             EngineError::NoProvider { .. } => "no_provider",
             EngineError::PromptNeeded => "prompt_needed",
-            EngineError::NotFound(_) => "not_found",
+            EngineError::NotFound(_) | EngineError::NoSnapshot(_) => "not_found",
             EngineError::WrongState { .. } => "wrong_state",
             EngineError::BadDocument(_) => "bad_document",
             EngineError::Config(_) => "config",

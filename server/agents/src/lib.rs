@@ -4,6 +4,7 @@
 //! four siblings need of one another: the gateway's books are kept in the store, the store's owners are looked up by the
 //! runtime, the syntax crate's verdicts decide what the runtime may write.
 
+pub mod accounts;
 pub mod ask;
 mod assist;
 pub mod books;
@@ -12,8 +13,10 @@ pub mod error;
 pub mod host;
 mod pipeline;
 mod prompts;
+pub mod remember;
 mod run;
 pub mod settings;
+pub mod travel;
 mod undo;
 
 pub use ask::{AskRequest, Diagnostic, Intent};
@@ -24,6 +27,7 @@ pub use settings::{
     ApplyMode, BudgetOptions, Embeddings, EmbeddingsOptions, Layer, Options, ProviderOptions, Scope,
     Settings, TierOptions,
 };
+pub use travel::{FileDiff, Kept, Returned};
 pub use undo::Undone;
 
 pub use assist_base as base;

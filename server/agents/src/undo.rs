@@ -150,7 +150,7 @@ impl Engine {
         if text == original { Ok(Restored::Unchanged) } else { Ok(Restored::To { present, text }) }
     }
 
-    async fn blob(&self, hash: &ContentHash) -> Result<String, EngineError> {
+    pub(crate) async fn blob(&self, hash: &ContentHash) -> Result<String, EngineError> {
         let bytes = self.store.blobs().get(hash).await?;
         let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
         text.ok_or_else(|| EngineError::Store {
@@ -161,7 +161,7 @@ impl Engine {
 }
 
 /// The one edit that leads from `from` to `to`, without what they share at both ends.
-fn difference(from: &str, to: &str) -> TextEdit {
+pub(crate) fn difference(from: &str, to: &str) -> TextEdit {
     let mut prefix = from.bytes().zip(to.bytes()).take_while(|(a, b)| a == b).count();
     while !from.is_char_boundary(prefix) || !to.is_char_boundary(prefix) {
         prefix -= 1;

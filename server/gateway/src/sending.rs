@@ -283,7 +283,7 @@ pub(crate) fn breaker_name(model: &ModelRef) -> String {
     format!("{}/{}", model.provider, model.model)
 }
 
-async fn read_up_to(mut response: Response, most: usize) -> Vec<u8> {
+pub(crate) async fn read_up_to(mut response: Response, most: usize) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         let room = most.saturating_sub(body.len());

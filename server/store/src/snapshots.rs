@@ -130,6 +130,20 @@ impl Snapshots<'_> {
             })
             .await
     }
+
+    /// What the change sets of all runs since `at` found and left, in the order they were recorded; those that were not
+    /// applied are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn since(&self, at: Timestamp) -> Result<Vec<Snapshot>> {
+        self.0
+            .read(move |tx| {
+                let sql = "SELECT * FROM snapshots WHERE created_at >= ?1 AND applied = 1 ORDER BY id";
+                rows::all(tx, sql, [at.0], snapshot)
+            })
+            .await
+    }
 }
 
 fn snapshot(row: &Row<'_>) -> Result<Snapshot> {

@@ -15,6 +15,7 @@
 mod asked;
 mod chat;
 mod continuation;
+mod embeddings;
 mod http;
 mod matching;
 mod playback;

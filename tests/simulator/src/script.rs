@@ -18,6 +18,8 @@ pub struct Script {
     pub models: Vec<String>,
     /// The context size that Ollama tells of its models. Absent: 131072.
     pub context: Option<u64>,
+    /// Groups of words that embeddings take for one another.
+    pub alike: Vec<Vec<String>>,
     /// Keys that are accepted. Empty: every key is, but one must be sent (not to Ollama).
     pub keys: Vec<String>,
 }

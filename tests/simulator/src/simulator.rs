@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::asked::Provider;
 use crate::chat;
+use crate::embeddings;
 use crate::http::{HttpRequest, read_request};
 use crate::matching::Uses;
 use crate::playback::{Close, Gate, Plan, play};
@@ -313,6 +314,8 @@ fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize
         }
         ("GET", "/v1/models") => (Provider::Openai, false),
         ("GET", "/api/tags") => (Provider::Ollama, false),
+        ("POST", "/v1/embeddings") => return embed(state, script, request, index, Provider::Openai),
+        ("POST", "/api/embed") => return embed(state, script, request, index, Provider::Ollama),
         ("POST", "/api/show") => return chat::refused(show(script, request)),
         ("GET", "/api/version") => return chat::refused(json(r#"{"version":"0.6.0"}"#.to_owned())),
         _ => {
@@ -325,13 +328,7 @@ fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize
         }
     };
     let wire = wire::of(provider);
-    let key = wire.key(request);
-    state.recorded[index].key.clone_from(&key);
-    let accepted = match &key {
-        Some(key) => script.keys.is_empty() || script.keys.contains(key),
-        None => wire.open() && script.keys.is_empty(),
-    };
-    if !accepted {
+    if !accepted(state, script, request, index, wire) {
         return chat::refused(wire.refuse(index + 1, "", &crate::reply::Failure::Unauthorized));
     }
     if !is_chat {
@@ -340,6 +337,43 @@ fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize
         return chat::refused(json(wire.models(models)));
     }
     conversation(state, script, request, index, wire)
+}
+
+/// Whether the request has a key that gets an answer. The key is recorded.
+fn accepted(
+    state: &mut State,
+    script: &Script,
+    request: &HttpRequest,
+    index: usize,
+    wire: &dyn Wire,
+) -> bool {
+    let key = wire.key(request);
+    let accepted = match &key {
+        Some(key) => script.keys.is_empty() || script.keys.contains(key),
+        None => wire.open() && script.keys.is_empty(),
+    };
+    state.recorded[index].key = key;
+    accepted
+}
+
+fn embed(
+    state: &mut State,
+    script: &Script,
+    request: &HttpRequest,
+    index: usize,
+    provider: Provider,
+) -> Plan {
+    let wire = wire::of(provider);
+    if !accepted(state, script, request, index, wire) {
+        return chat::refused(wire.refuse(index + 1, "", &crate::reply::Failure::Unauthorized));
+    }
+    match embeddings::answer(script, &request.body, provider == Provider::Openai) {
+        Ok(answer) => chat::refused(json(answer)),
+        Err(problem) => {
+            state.problems.push(format!("request {} is wrong: {problem}", index + 1));
+            chat::refused(wire.invalid(index + 1, &problem))
+        }
+    }
 }
 
 fn conversation(

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod conformance;
+mod embeddings;
 mod fixtures;
 mod governance;
 mod race;

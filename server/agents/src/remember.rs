@@ -1,0 +1,214 @@
+//! What Assist remembers, as users and agents reach it: recall with embeddings where there are any, and memories as JSON.
+//!
+//! Recall never fails because embeddings are absent: an endpoint that is away, slow or wrong is left out, and words alone
+//! decide.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assist_base::id::MemoryId;
+use assist_base::{ConversationId, MessageId, RunId, Timestamp};
+use assist_gateway::{Embedder, GatewayError};
+use assist_store::{Category, Embedding, Memory, NewMemory, Recall, Recalled, Remembered, Source};
+use serde_json::{Value, json};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// How long recall waits for the embedding of a question.
+const QUESTION: Duration = Duration::from_secs(3);
+/// How long a batch may take in the background.
+const BATCH_TIME: Duration = Duration::from_secs(60);
+/// How many texts are sent at once.
+const BATCH: usize = 64;
+/// How many batches are made at one go, so that a large past does not keep a machine busy for hours.
+const BATCHES: usize = 50;
+/// A text longer than this is cut before it is embedded, in characters: models of this kind read no more.
+const MAX_TEXT: usize = 8_000;
+/// How sure a memory is that the user states.
+const STATED: f64 = 0.9;
+
+impl Engine {
+    /// The name under which this workspace's memories and conversations are kept.
+    pub fn project(&self) -> String {
+        self.workspace().root().display().to_string()
+    }
+
+    /// Remembers what the user states.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] when it is too long or empty, or could not be written.
+    pub async fn remember(
+        self: &Arc<Self>,
+        category: Category,
+        key: String,
+        value: String,
+        confidence: Option<f64>,
+        source: Source,
+    ) -> Result<Remembered, EngineError> {
+        let new = NewMemory {
+            project_id: self.project(),
+            category,
+            key,
+            value,
+            confidence: confidence.unwrap_or(STATED),
+            source,
+            expires_at: None,
+        };
+        let remembered = self.store.memory().remember(new, self.clock.now()).await?;
+        self.embed_in_background();
+        Ok(remembered)
+    }
+
+    /// The memories that fit a question, the best first: by words, and by meaning where an endpoint for embeddings is set
+    /// up and answers in time.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] when the database cannot be read.
+    pub async fn recall(
+        self: &Arc<Self>,
+        question: &str,
+        categories: Vec<Category>,
+        limit: usize,
+    ) -> Result<Vec<Recalled>, EngineError> {
+        let mut recall = Recall::of(question);
+        recall.embedding = self.embedding(question).await;
+        recall.categories = categories;
+        recall.limit = limit;
+        Ok(self.store.memory().recall(recall, self.clock.now()).await?)
+    }
+
+    /// Records which memories an answer used, and how well each fitted.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when a memory does not exist, [`EngineError::Store`].
+    pub async fn used_memories(
+        &self,
+        used: Vec<(MemoryId, Option<f64>)>,
+        conversation: Option<ConversationId>,
+        run: Option<RunId>,
+        message: Option<MessageId>,
+    ) -> Result<(), EngineError> {
+        let answer = Source { conversation, run, note: None };
+        Ok(self.store.memory().record_uses(used, answer, message, self.clock.now()).await?)
+    }
+
+    /// The embedding of a question; none where no endpoint is set up or it does not answer in time.
+    pub async fn embedding(self: &Arc<Self>, text: &str) -> Option<Embedding> {
+        let text: String = text.chars().take(MAX_TEXT).collect();
+        if text.trim().is_empty() {
+            return None;
+        }
+        let embedder = self.embedder().await?;
+        let values = self.embed(&embedder, vec![text], QUESTION).await?.pop()?;
+        Some(Embedding { model: embedder.model().to_owned(), values })
+    }
+
+    async fn embedder(self: &Arc<Self>) -> Option<Embedder> {
+        let (settings, gateway) = self.configured().await.ok()?;
+        let place = settings.embeddings?;
+        match gateway.embedder(&place.url, &place.model, place.key) {
+            Ok(embedder) => Some(embedder),
+            Err(error) => {
+                tracing::warn!(%error, "recall goes by words alone");
+                None
+            }
+        }
+    }
+
+    async fn embed(
+        self: &Arc<Self>,
+        embedder: &Embedder,
+        texts: Vec<String>,
+        patience: Duration,
+    ) -> Option<Vec<Vec<f32>>> {
+        let (_, gateway) = self.configured().await.ok()?;
+        let name = format!("embeddings:{}", embedder.model());
+        let answer = gateway.outside(&name, GatewayError::is_outage, embedder.embed(&texts, patience)).await;
+        match answer {
+            Ok(vectors) => Some(vectors),
+            Err(error) => {
+                tracing::info!(%error, "recall goes by words alone");
+                None
+            }
+        }
+    }
+
+    /// Gets embeddings for what has none yet, where an endpoint is set up. Returns at once.
+    pub fn embed_in_background(self: &Arc<Self>) {
+        let engine = Arc::clone(self);
+        tokio::spawn(async move {
+            engine.embed_waiting().await;
+        });
+    }
+
+    /// Gets embeddings for memories and messages that have none yet; returns how many it got.
+    pub async fn embed_waiting(self: &Arc<Self>) -> usize {
+        let Some(embedder) = self.embedder().await else { return 0 };
+        let (model, vectors) = (embedder.model().to_owned(), self.store.vectors());
+        let mut done = 0;
+        for _ in 0..BATCHES {
+            let memories = vectors.waiting_memories(&model, BATCH).await.unwrap_or_default();
+            let of_memories = !memories.is_empty();
+            let waiting = if of_memories {
+                memories
+            } else {
+                vectors.waiting_messages(&model, BATCH).await.unwrap_or_default()
+            };
+            if waiting.is_empty() {
+                break;
+            }
+            let cut = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
+            let texts = waiting.iter().map(|waiting| cut(&waiting.text)).collect();
+            let Some(found) = self.embed(&embedder, texts, BATCH_TIME).await else { break };
+            let kept: Vec<(i64, Vec<f32>)> =
+                waiting.iter().map(|waiting| waiting.number).zip(found).collect();
+            done += kept.len();
+            let stored = if of_memories {
+                vectors.keep_memories(&model, kept).await
+            } else {
+                vectors.keep_messages(&model, kept).await
+            };
+            if let Err(error) = stored {
+                tracing::warn!(%error, "embeddings were not kept");
+                break;
+            }
+        }
+        done
+    }
+}
+
+/// A memory as JSON: `{id, category, key, value, confidence, conversation?, createdAt, updatedAt, contradictedBy?, expiresAt?,
+/// usedCount, lastUsedAt?}`.
+pub fn memory_document(memory: &Memory) -> Value {
+    let mut document = json!({
+        "id": memory.id,
+        "category": memory.category.as_str(),
+        "key": memory.key,
+        "value": memory.value,
+        "confidence": memory.confidence,
+        "createdAt": memory.created_at,
+        "updatedAt": memory.updated_at,
+        "usedCount": memory.used_count,
+    });
+    let time = |at: Option<Timestamp>| at.map(|at| json!(at));
+    let rest = [
+        ("conversation", memory.source_conversation.map(|id| json!(id))),
+        ("contradictedBy", memory.contradicted_by.map(|id| json!(id))),
+        ("expiresAt", time(memory.expires_at)),
+        ("lastUsedAt", time(memory.last_used_at)),
+    ];
+    for (name, value) in rest {
+        if let Some(value) = value {
+            document[name] = value;
+        }
+    }
+    document
+}
+
+/// As [`memory_document`], with how well it fitted as `score`.
+pub fn recalled_document(recalled: &Recalled) -> Value {
+    let mut document = memory_document(&recalled.memory);
+    document["score"] = recalled.score.into();
+    document
+}

@@ -1,0 +1,52 @@
+//! Embeddings over real HTTP, in both formats, and what is said when there are none.
+
+use std::time::Duration;
+
+use assist_base::Secret;
+use assist_gateway::{GatewayConfig, GatewayError};
+use assist_simulator::{Script, Simulator};
+
+use crate::support::{KEY, gateway};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn both_formats_give_one_vector_for_each_text_in_its_order() {
+    let script = Script { alike: vec![vec!["login".to_owned(), "signin".to_owned()]], ..Script::default() };
+    let simulator = Simulator::start(script);
+    let gateway = gateway(GatewayConfig::default());
+    for url in ["/v1", "", "/v1/embeddings", "/api", "/api/embed/"] {
+        let url = format!("{}{url}", simulator.url);
+        let key = Some(Secret::new(KEY));
+        let embedder = gateway.embedder(&url, "small", key).unwrap();
+        let found = embedder.embed(&texts(&["login page", "signin page", "größe"]), PATIENCE).await.unwrap();
+        assert_eq!(found.len(), 3, "{url}");
+        assert_eq!(found[0], found[1], "{url}");
+        assert_ne!(found[0], found[2], "{url}");
+        assert_eq!(embedder.embed(&[], PATIENCE).await.unwrap().len(), 0);
+    }
+    let paths: Vec<String> = simulator.all_requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths[..3], ["/v1/embeddings"; 3].map(str::to_owned));
+    assert_eq!(paths[3..], ["/api/embed"; 2].map(str::to_owned));
+    assert_eq!(simulator.problems(), [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn what_keeps_it_from_answering_is_one_sentence_without_the_key() {
+    let simulator = Simulator::start(Script { keys: vec!["another".to_owned()], ..Script::default() });
+    let gateway = gateway(GatewayConfig::default());
+    let embedder = gateway.embedder(&simulator.url, "small", Some(Secret::new(KEY))).unwrap();
+    let error = embedder.embed(&texts(&["x"]), PATIENCE).await.unwrap_err();
+    assert!(matches!(error, GatewayError::Auth { .. }), "{error}");
+    assert!(error.to_string().contains("ASSIST_EMBEDDINGS_KEY"), "{error}");
+    assert!(!format!("{error:?}{embedder:?}").contains(KEY));
+
+    let nobody = gateway.embedder("http://127.0.0.1:1", "small", None).unwrap();
+    let error = nobody.embed(&texts(&["x"]), PATIENCE).await.unwrap_err();
+    assert!(matches!(error, GatewayError::Network { .. }), "{error}");
+    assert!(gateway.embedder("ftp://x", "small", None).is_err());
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use assist_base::{Clock, ConversationId, EventKind, PauseReason, RunId, RunState};
 use assist_gateway::{Gateway, GatewayConfig, GatewayError, ModelRef, Tier};
 use assist_runtime::{Recovered, Recovery, Trust, Workspace, process};
-use assist_store::{Found, Lease, Mode, NewSession, Owner, Session, Store, TransitionNote};
+use assist_store::{Found, Lease, Mode, NewSession, Owner, Retention, Session, Store, TransitionNote};
 
 use crate::ask::AskRequest;
 use crate::books::StoreBooks;
@@ -28,6 +28,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(180);
 const TELL_AFTER: Duration = Duration::from_secs(1);
 /// How often a live owner says so.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long after the start the database is tidied.
+const TIDY_AFTER: Duration = Duration::from_secs(3);
 /// How long a shutdown waits for its runs to come to rest.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(900);
 
@@ -144,6 +146,7 @@ impl Engine {
         engine.pause_orphans().await?;
         let engine = Arc::new(engine);
         tokio::spawn(heartbeat(Arc::downgrade(&engine)));
+        tokio::spawn(tidy(Arc::downgrade(&engine)));
         Ok(engine)
     }
 
@@ -275,7 +278,7 @@ impl Engine {
             return Err(EngineError::PromptNeeded);
         }
         let (settings, gateway) = self.configured().await?;
-        model(&gateway).await?;
+        let model = model(&gateway).await?;
         let anchored = pipeline::anchor(request, host.as_ref()).await?;
         let request = &anchored.request;
 
@@ -290,6 +293,13 @@ impl Engine {
             None => {
                 let id = ConversationId::new();
                 conversations.create(id, &project, "assist", Some(request.title()), now).await?;
+                // What was so when it began, for whoever reads it later.
+                let context = serde_json::json!({
+                    "client": self.client, "model": model.to_string(), "path": request.path,
+                    "revision": request.revision.as_ref().map(|revision| &revision.hash),
+                    "apply": settings.apply, "budgetUsd": settings.gateway.budgets.remaining(&assist_gateway::Spent::default()),
+                });
+                conversations.set_context(id, context, now).await?;
                 id
             }
         };
@@ -597,6 +607,26 @@ fn open_store(
         waited < LOCK_PATIENCE && is_wanted.strong_count() > 0
     });
     Ok(opened?)
+}
+
+/// Some time after the start, lets go of what is old or too much, and gets embeddings for what has none. Never memory or
+/// documents. A command that is over in a moment leaves this to others.
+async fn tidy(engine: std::sync::Weak<Engine>) {
+    let Some(clock) = engine.upgrade().map(|engine| Arc::clone(&engine.clock)) else { return };
+    clock.sleep(TIDY_AFTER).await;
+    let Some(engine) = engine.upgrade() else { return };
+    if *engine.store.mode() != Mode::ReadWrite {
+        return;
+    }
+    let now = clock.now();
+    if let Err(error) = engine.store.open_documents().forget_dead(&engine.owner, is_alive).await {
+        tracing::warn!(%error, "open documents of dead processes could not be forgotten");
+    }
+    match engine.store.keeper().prune(Retention::default(), now).await {
+        Ok(pruned) => tracing::debug!(?pruned, "let go of what is old"),
+        Err(error) => tracing::warn!(%error, "what is old could not be let go of"),
+    }
+    engine.embed_waiting().await;
 }
 
 /// Runs `work` where blocking is allowed.

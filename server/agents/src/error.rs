@@ -37,6 +37,9 @@ pub enum EngineError {
     /// No snapshot has this id or label.
     #[error("There is no snapshot {0} here: `assist snapshot list` shows them.")]
     NoSnapshot(String),
+    /// No memory has this id.
+    #[error("There is no memory {0} here: `assist memory list` shows them.")]
+    NoMemory(String),
     /// The run cannot do that now.
     #[error("The run is {state}: {why}.")]
     WrongState {
@@ -67,7 +70,7 @@ impl EngineError {
         match self {
             EngineError::NoProvider { .. } => "no_provider",
             EngineError::PromptNeeded => "prompt_needed",
-            EngineError::NotFound(_) | EngineError::NoSnapshot(_) => "not_found",
+            EngineError::NotFound(_) | EngineError::NoSnapshot(_) | EngineError::NoMemory(_) => "not_found",
             EngineError::WrongState { .. } => "wrong_state",
             EngineError::BadDocument(_) => "bad_document",
             EngineError::Config(_) => "config",
@@ -91,11 +94,20 @@ impl EngineError {
 
 impl From<StoreError> for EngineError {
     fn from(error: StoreError) -> Self {
-        if let StoreError::NotFound { id, .. } = error {
-            return EngineError::NotFound(id);
+        match error {
+            StoreError::NotFound { id, .. } => return EngineError::NotFound(id),
+            StoreError::Invalid { .. } => return EngineError::BadDocument(sentence(&error.to_string())),
+            _ => {}
         }
         EngineError::Store { message: error.to_string(), fix: "Run `assist doctor`.".to_owned() }
     }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim().trim_end_matches('.').chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 impl From<FileError> for EngineError {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use assist_base::id::MemoryId;
 use assist_base::{ConversationId, MessageId, RunId, Timestamp};
 use assist_gateway::{Embedder, GatewayError};
-use assist_store::{Category, Embedding, Memory, NewMemory, Recall, Recalled, Remembered, Source};
+use assist_store::{
+    Category, Embedding, FoundMemory, Memory, NewMemory, PastFilter, Recall, Recalled, Remembered, Source,
+};
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
@@ -78,6 +80,18 @@ impl Engine {
         Ok(self.store.memory().recall(recall, self.clock.now()).await?)
     }
 
+    /// The memory whose id begins so.
+    ///
+    /// # Errors
+    /// [`EngineError::NoMemory`] when none or several begin so.
+    pub async fn find_memory(&self, prefix: &str) -> Result<MemoryId, EngineError> {
+        match self.store.memory().find(prefix).await? {
+            FoundMemory::One(id) => Ok(id),
+            FoundMemory::None => Err(EngineError::NoMemory(prefix.to_owned())),
+            FoundMemory::Many(_) => Err(EngineError::NoMemory(format!("{prefix} alone; several begin so"))),
+        }
+    }
+
     /// Records which memories an answer used, and how well each fitted.
     ///
     /// # Errors
@@ -91,6 +105,37 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let answer = Source { conversation, run, note: None };
         Ok(self.store.memory().record_uses(used, answer, message, self.clock.now()).await?)
+    }
+
+    /// Past runs and what was said in conversations that fit a question, the best first, as JSON:
+    /// `{runs: [{run, task, status, summary?, createdAt, score}], messages: [{conversation, run?, role, excerpt, at, score}]}`.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] when the database cannot be read.
+    pub async fn search_past(self: &Arc<Self>, question: &str, limit: usize) -> Result<Value, EngineError> {
+        let filter = PastFilter { limit, embedding: self.embedding(question).await, ..PastFilter::default() };
+        let runs = self.store.past().runs(question, filter.clone()).await?;
+        let messages = self.store.past().messages(question, filter).await?;
+        let runs: Vec<Value> = runs
+            .into_iter()
+            .map(|found| {
+                let session = found.session;
+                json!({
+                    "run": session.id, "task": session.task, "status": session.status,
+                    "summary": session.summary, "createdAt": session.created_at, "score": found.score,
+                })
+            })
+            .collect();
+        let messages: Vec<Value> = messages
+            .into_iter()
+            .map(|found| {
+                json!({
+                    "conversation": found.conversation, "run": found.run, "role": found.role.as_str(),
+                    "excerpt": found.excerpt, "at": found.at, "score": found.score,
+                })
+            })
+            .collect();
+        Ok(json!({ "runs": runs, "messages": messages }))
     }
 
     /// The embedding of a question; none where no endpoint is set up or it does not answer in time.

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use assist_base::{Clock, Event, EventKind, PauseReason, RunId, RunState, TextDelta};
+use assist_base::{Clock, DocPath, Event, EventKind, PauseReason, RunId, RunState, TextDelta};
 use assist_gateway::Gateway;
 use assist_runtime::Workspace;
-use assist_store::{Store, StoreError, TransitionNote};
+use assist_store::{FileState, NewSnapshotSet, SnapshotKind, Store, StoreError, TransitionNote};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -219,6 +219,31 @@ impl Run {
         tokio::select! {
             answer = here => answer,
             answer = elsewhere => answer.unwrap_or(Answer::No),
+        }
+    }
+
+    /// Keeps the state of files as they are now. Undo does not need it (every change keeps both of its sides); it is there to
+    /// be gone back to, so a failure is told in the log and stops nothing.
+    pub(crate) async fn keep_state(
+        &self,
+        kind: SnapshotKind,
+        label: &str,
+        checkpoint: Option<i64>,
+        paths: impl IntoIterator<Item = &DocPath>,
+    ) {
+        let mut files = Vec::new();
+        for path in paths {
+            // One that cannot be read now may be deleted by the user, or be no longer open.
+            if let Ok(document) = self.host.read(path).await {
+                files.push(FileState { path: path.clone(), content: Some(document.text.into_bytes()) });
+            }
+        }
+        if files.is_empty() {
+            return;
+        }
+        let new = NewSnapshotSet { label: label.to_owned(), kind, run: Some(self.id), checkpoint, files };
+        if let Err(error) = self.store().snapshots().create(new, self.clock().now()).await {
+            tracing::warn!(run = %self.id, %error, "a snapshot was not kept");
         }
     }
 

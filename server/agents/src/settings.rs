@@ -12,12 +12,12 @@ use std::path::PathBuf;
 
 use assist_base::Secret;
 use assist_gateway::{GatewayConfig, ProviderConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use spending::{BudgetOptions, LimitOptions};
 
 /// How a verified change reaches the user's text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApplyMode {
     /// At once; one undo step takes it back.

@@ -12,6 +12,8 @@ use assist_base::{ChangeSet, ChangeSetId, ContentHash, DocPath, FileChange, File
 use assist_runtime::looks_secret;
 use assist_store::{FileState, NewSnapshotSet, Snapshot, SnapshotKind, SnapshotSet};
 
+use serde_json::{Value, json};
+
 use crate::engine::{Engine, blocking};
 use crate::error::EngineError;
 use crate::host::{Document, Host, HostError};
@@ -63,6 +65,16 @@ impl Returned {
     /// Whether everything is as it was asked for.
     pub fn is_complete(&self) -> bool {
         self.conflicts.is_empty() && self.open.is_empty()
+    }
+
+    /// As JSON: `{restored, conflicts, edited, open: [{path, editor}], before?, summary}`.
+    pub fn document(&self) -> Value {
+        let open = self.open.iter().map(|(path, editor)| json!({ "path": path, "editor": editor }));
+        json!({
+            "restored": self.files, "conflicts": self.conflicts, "edited": self.edited,
+            "open": open.collect::<Vec<_>>(), "before": self.before.as_ref().map(|set| set.id),
+            "summary": self.summary(),
+        })
     }
 
     /// Sentences for the user.
@@ -351,6 +363,21 @@ impl Engine {
         });
         Ok(others.map(|document| (document.path, document.owner.label)).collect())
     }
+}
+
+/// A state as JSON: `{id, label, kind, run?, files, bytes, at}`.
+pub fn set_document(set: &SnapshotSet) -> Value {
+    json!({
+        "id": set.id, "label": set.label, "kind": set.kind.as_str(), "run": set.run, "files": set.files,
+        "bytes": set.bytes, "at": set.at,
+    })
+}
+
+/// Differences as JSON: `[{path, change, diff}]`.
+pub fn diff_document(diffs: &[FileDiff]) -> Value {
+    let diffs =
+        diffs.iter().map(|file| json!({ "path": file.path, "change": file.change, "diff": file.diff }));
+    Value::from(diffs.collect::<Vec<_>>())
 }
 
 async fn present(path: &DocPath, host: &dyn Host) -> Result<Option<Document>, EngineError> {

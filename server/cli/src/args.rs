@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use assist_agents::Intent;
+use assist_store::Category;
 use clap::{Args, Parser, Subcommand};
 
 /// One AI for your editor that never applies broken code.
@@ -81,6 +82,9 @@ pub enum Command {
     Verify(Verify),
     /// List the runs of this workspace.
     Sessions {
+        /// Only those that this fits, and what was said that it fits, the best first.
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
         /// How many, newest first.
         #[arg(long, default_value_t = 20)]
         limit: usize,
@@ -98,6 +102,46 @@ pub enum Command {
         /// JSON lines, as stored.
         #[arg(long)]
         json: bool,
+    },
+    /// Show one run: what was asked, what came of it, what it changed and cost.
+    Show {
+        /// The run, by the beginning of its id.
+        run: String,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write everything that is known of a run into one file.
+    Export {
+        /// The run, by the beginning of its id.
+        run: String,
+        /// md for people, json for programs.
+        #[arg(long, value_enum, default_value = "md")]
+        format: Format,
+        /// The file; standard output without it.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Say what model calls cost, and what may still be spent.
+    Costs(Costs),
+    /// List the models: what serves which tier and why, prices, and what is left alone after failures.
+    Models {
+        /// Also those that are not set up.
+        #[arg(long)]
+        all: bool,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What Assist remembers of this workspace.
+    Memory {
+        #[command(subcommand)]
+        action: MemoryAction,
+    },
+    /// States of your files to go back to.
+    Snapshot {
+        #[command(subcommand)]
+        action: SnapshotAction,
     },
     /// Take back what a run changed, keeping later edits.
     Undo {
@@ -200,5 +244,182 @@ pub enum AuthAction {
     Remove {
         /// The provider.
         provider: String,
+    },
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Markdown.
+    Md,
+    /// JSON.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct Costs {
+    /// A line for each day, run, agent, model or tier.
+    #[arg(long, default_value = "day", value_parser = ["day", "run", "agent", "model", "tier"])]
+    pub by: String,
+    /// Only calls since then: 24h, 7d, 2w, or a day like 2026-03-01.
+    #[arg(long, default_value = "30d", value_name = "TIME")]
+    pub since: String,
+    /// Only calls of this run, by the beginning of its id.
+    #[arg(long, value_name = "RUN")]
+    pub of: Option<String>,
+    /// Also the newest calls, and why each went to its model.
+    #[arg(long)]
+    pub calls: bool,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A kind of memory, checked.
+fn category(text: &str) -> Result<Category, String> {
+    text.parse()
+}
+
+#[derive(Debug, Subcommand)]
+pub enum MemoryAction {
+    /// List what is remembered, the last confirmed or changed first.
+    List {
+        /// Only of this kind: decision, preference, open, context, experiment. May be given several times.
+        #[arg(long, value_parser = category, value_name = "KIND")]
+        category: Vec<Category>,
+        /// Also what is contradicted or expired.
+        #[arg(long)]
+        all: bool,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for what fits, the best first.
+    Search {
+        /// What to look for.
+        text: String,
+        /// Only of this kind. May be given several times.
+        #[arg(long, value_parser = category, value_name = "KIND")]
+        category: Vec<Category>,
+        /// How many at most.
+        #[arg(long, default_value_t = 10)]
+        limit: usize,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remember something.
+    Add {
+        /// A short label.
+        key: String,
+        /// What is to be remembered.
+        value: String,
+        /// Its kind: decision, preference, open, context, experiment.
+        #[arg(long, value_parser = category, default_value = "context", value_name = "KIND")]
+        category: Category,
+        /// How sure it is, 0 to 1.
+        #[arg(long, value_name = "N")]
+        confidence: Option<f64>,
+        /// The memory that this contradicts, by the beginning of its id.
+        #[arg(long, value_name = "ID")]
+        contradicts: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change a memory; what it said before stays in its history.
+    Update {
+        /// The memory, by the beginning of its id.
+        id: String,
+        /// Another label.
+        #[arg(long)]
+        key: Option<String>,
+        /// Another content.
+        #[arg(long)]
+        value: Option<String>,
+        /// Another kind.
+        #[arg(long, value_parser = category, value_name = "KIND")]
+        category: Option<Category>,
+        /// How sure it is, 0 to 1.
+        #[arg(long, value_name = "N")]
+        confidence: Option<f64>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a memory and its history.
+    Forget {
+        /// The memory, by the beginning of its id.
+        id: String,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write all memories into one file, to be read, edited and imported.
+    Export {
+        /// md for people, json for programs.
+        #[arg(long, value_enum, default_value = "md")]
+        format: Format,
+        /// The file; standard output without it.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Take in memories from a file that was exported or written by hand; all of them or none.
+    Import {
+        /// The file; JSON where its name ends so, else Markdown.
+        file: PathBuf,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SnapshotAction {
+    /// Keep the present state of files.
+    Create {
+        /// The files; without any, all that git would list.
+        files: Vec<PathBuf>,
+        /// What to call it.
+        #[arg(long, default_value = "by hand")]
+        label: String,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the kept states, newest first: by hand, and of runs at their beginning and at each component.
+    List {
+        /// Only those of this run, by the beginning of its id.
+        #[arg(long)]
+        run: Option<String>,
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how files differ from a state, or two states from one another.
+    Diff {
+        /// The state, by the beginning of its id or by its label.
+        from: String,
+        /// Another; without it the files as they are now.
+        to: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lead files back to a state; what you edited since stays.
+    Restore {
+        /// The state, by the beginning of its id or by its label.
+        snapshot: String,
+        /// The files; without any, all of the state.
+        files: Vec<PathBuf>,
+        /// The very bytes of the state: also take back what you edited since.
+        #[arg(long)]
+        exact: bool,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
     },
 }

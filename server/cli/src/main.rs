@@ -11,6 +11,7 @@ mod keys;
 mod logging;
 mod queries;
 mod render;
+mod when;
 
 use std::process::ExitCode;
 
@@ -55,7 +56,17 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
         }
         Command::Decline { run, show } => commands::reply::run(global, &run, Reply::Decline, show).await,
         Command::Verify(verify) => commands::verify::run(&verify),
-        Command::Sessions { limit, json } => commands::sessions::run(global, limit, json).await,
+        Command::Sessions { search, limit, json } => {
+            commands::sessions::run(global, search.as_deref(), limit, json).await
+        }
+        Command::Show { run, json } => commands::show::run(global, &run, json).await,
+        Command::Export { run, format, output } => {
+            commands::export::run(global, &run, format, output.as_deref()).await
+        }
+        Command::Costs(costs) => commands::costs::run(global, costs).await,
+        Command::Models { all, json } => commands::models::run(global, all, json).await,
+        Command::Memory { action } => commands::memory::run(global, action).await,
+        Command::Snapshot { action } => commands::snapshot::run(global, action).await,
         Command::Logs { run, from, json } => commands::logs::run(global, &run, from, json).await,
         Command::Undo { run } => commands::undo::run(global, run.as_deref()).await,
         Command::Resume { run, yes, json } => commands::resume::run(global, &run, yes, json).await,

@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod edits;
 mod kills;
+mod ledger;
 mod lsp_ask;
 mod lsp_control;
 mod lsp_edits;

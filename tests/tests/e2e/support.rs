@@ -195,6 +195,14 @@ impl Desk {
         read_all(&self.folder.path(".assist"), &mut found);
         found
     }
+
+    /// Every file of the workspace and of the user's home, with its bytes; not the configuration, where keys may be.
+    pub fn all_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = Vec::new();
+        read_all(self.folder.root(), &mut found);
+        read_all(&self.folder.beside("home"), &mut found);
+        found
+    }
 }
 
 fn read_all(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {

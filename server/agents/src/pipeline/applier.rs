@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use assist_base::{
     ByteRange, ChangeSet, ChangeSetId, DocPath, EventKind, FileChange, FileEdit, MessageId, Outcome, Revision,
 };
-use assist_store::FileSnapshot;
+use assist_store::{FileSnapshot, SnapshotKind};
 use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target, Verdict};
 use serde_json::json;
 
@@ -282,7 +282,8 @@ impl Applier {
         self.changed.entry(plan.path.to_string()).or_default().push(name.to_owned());
         self.last.insert(plan.path.clone(), name.to_owned());
         let row = serde_json::to_value(done).unwrap_or_default();
-        run.store().checkpoints().add(run.id, COMPONENT, Some(name), row, run.clock().now()).await?;
+        let at = run.store().checkpoints().add(run.id, COMPONENT, Some(name), row, run.clock().now()).await?;
+        run.keep_state(SnapshotKind::Checkpoint, name, Some(at), self.last.keys()).await;
         let lines = lines_of(&plan.placement);
         let data = json!({ "component": name, "path": plan.path, "lines": lines, "changeSet": set.id });
         run.emit(EventKind::ComponentApplied, data).await?;

@@ -12,7 +12,7 @@ mod request;
 mod task;
 
 use assist_base::{ByteRange, EventKind, RunState};
-use assist_store::TransitionNote;
+use assist_store::{SnapshotKind, TransitionNote};
 use serde_json::json;
 
 pub(crate) use applier::Applier;
@@ -42,6 +42,9 @@ pub(crate) async fn work(run: Run, mut task: Task) -> RunState {
 async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> Result<String, Break> {
     for warning in &run.settings.warnings {
         run.say(warning.clone()).await?;
+    }
+    if task.draft.is_none() {
+        run.keep_state(SnapshotKind::Run, &task.request.title(), None, &task.request.path).await;
     }
     run.emit(EventKind::AgentStarted, json!({ "agent": "builder" })).await?;
     for restart in 0..=MAX_RESTARTS {

@@ -2,13 +2,19 @@
 
 pub mod ask;
 pub mod auth;
+pub mod costs;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod logs;
 pub mod lsp;
+pub mod memory;
+pub mod models;
 pub mod reply;
 pub mod resume;
 pub mod sessions;
+pub mod show;
+pub mod snapshot;
 pub mod undo;
 pub mod verify;
 
@@ -103,6 +109,25 @@ fn terminated() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes to a file, in place of what it held, or to standard output.
+fn write_to(output: Option<&Path>, text: &str) -> Result<(), Stop> {
+    match output {
+        Some(file) => std::fs::write(file, text)
+            .map_err(|error| Stop::failed(format!("{} cannot be written: {error}.", file.display()))),
+        None => {
+            print(text);
+            Ok(())
+        }
+    }
+}
+
+/// One JSON document on standard output.
+fn print_json(document: &impl serde::Serialize) -> Result<(), Stop> {
+    let text = serde_json::to_string(document).map_err(|error| Stop::failed(error.to_string()))?;
+    print(&format!("{text}\n"));
+    Ok(())
 }
 
 /// A host for the command line.

@@ -10,8 +10,17 @@ use crate::exit::{Exit, Stop};
 use crate::render::{Style, plain};
 
 /// Lists runs, newest first.
-pub async fn run(global: Global, limit: usize, as_json: bool) -> Result<Exit, Stop> {
+pub async fn run(global: Global, search: Option<&str>, limit: usize, as_json: bool) -> Result<Exit, Stop> {
     let engine = open(global, None).await?;
+    if let Some(text) = search {
+        let found = engine.search_past(text, limit).await?;
+        if as_json {
+            print(&format!("{found}\n"));
+        } else {
+            print(&hits(&found, Style::of(&std::io::stdout())));
+        }
+        return Ok(Exit::Done);
+    }
     let sessions = engine.store().sessions().list(ListFilter { limit, state: None }).await?;
     if as_json {
         let sessions: Vec<_> = sessions.iter().map(document).collect();
@@ -27,7 +36,29 @@ pub async fn run(global: Global, limit: usize, as_json: bool) -> Result<Exit, St
     Ok(Exit::Done)
 }
 
-fn document(session: &Session) -> serde_json::Value {
+/// What a search found, for people.
+fn hits(found: &serde_json::Value, style: Style) -> String {
+    let list = |name: &str| found[name].as_array().cloned().unwrap_or_default();
+    let (runs, messages) = (list("runs"), list("messages"));
+    if runs.is_empty() && messages.is_empty() {
+        return "Nothing in past sessions fits.\n".to_owned();
+    }
+    let word = |value: &serde_json::Value| plain(value.as_str().unwrap_or_default());
+    let short = |value: &serde_json::Value| word(value).chars().take(8).collect::<String>();
+    let mut page = String::new();
+    for run in &runs {
+        let (id, status, task) = (short(&run["run"]), word(&run["status"]), word(&run["task"]));
+        page.push_str(&format!("{}  {status:<10}  {task}\n", style.bold(&id)));
+    }
+    for message in &messages {
+        let (run, role, said) = (short(&message["run"]), word(&message["role"]), word(&message["excerpt"]));
+        page.push_str(&format!("{}  {role:<10}  {}\n", style.bold(&format!("{run:<8}")), style.dim(&said)));
+    }
+    page
+}
+
+/// A run as JSON.
+pub(super) fn document(session: &Session) -> serde_json::Value {
     json!({
         "run": session.id,
         "task": session.task,
@@ -47,7 +78,8 @@ fn paths(session: &Session) -> Vec<DocPath> {
     session.changed_files.iter().map(|file| file.path.clone()).collect()
 }
 
-fn line(session: &Session, style: Style) -> String {
+/// One line.
+pub(super) fn line(session: &Session, style: Style) -> String {
     let status = session.status.as_str();
     let status = match status {
         "done" | "approved" => style.good(&format!("{status:<22}")),

@@ -4,9 +4,11 @@
 //! Everything here blocks; callers on an async runtime use a blocking thread. Nothing here knows an editor: documents
 //! that are open in one are changed through the editor, never on disk. The only crate that may start processes.
 
+pub mod checks;
 pub mod command;
 pub mod confine;
 pub mod error;
+pub mod git;
 pub mod permission;
 pub mod process;
 pub mod root;

@@ -10,8 +10,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
+use crate::provision;
+
 mod editors;
 mod report;
+
+/// Carries the place of TypeScript to the tests: a folder with `node_modules`. Set by hand, it wins over what would be installed.
+const TYPESCRIPT: &str = "ASSIST_TEST_TYPESCRIPT";
 
 /// Runs every test; `rest` goes to `cargo test`.
 ///
@@ -38,6 +43,18 @@ pub fn run(root: &Path, require_editors: bool, rest: &[String]) -> anyhow::Resul
         missing.join(" and no ")
     );
 
+    let typescript = match std::env::var_os(TYPESCRIPT) {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => match provision::typescript::provision(root).context("installing TypeScript")? {
+            provision::Outcome::Ready(folder) => Ok(folder),
+            provision::Outcome::Unavailable(why) => Err(why),
+        },
+    };
+    match &typescript {
+        Ok(folder) => println!("TypeScript: {}", folder.display()),
+        Err(why) => println!("TypeScript: not here, so its checks are not tested; {why}"),
+    }
+
     println!("== the binary under test");
     let binary = build(root)?;
     println!("{}", binary.display());
@@ -55,6 +72,9 @@ pub fn run(root: &Path, require_editors: bool, rest: &[String]) -> anyhow::Resul
     command.env("ASSIST_TEST_BIN", &binary).env("ASSIST_TEST_REPORT", &report);
     for variable in editors::VARIABLES {
         command.env_remove(variable);
+    }
+    if let Ok(folder) = &typescript {
+        command.env(TYPESCRIPT, folder);
     }
     for (variable, place) in editors.iter().filter_map(|(_, place)| place.as_ref().ok()).flatten() {
         command.env(variable, place);

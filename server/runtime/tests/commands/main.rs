@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 #[cfg(unix)]
+mod checks;
+#[cfg(unix)]
 mod unix;
 
 fn main() -> ExitCode {
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
         })
     };
     #[cfg(unix)]
-    let trials = unix::TESTS.into_iter().map(trial).collect();
+    let trials = unix::TESTS.into_iter().chain(checks::TESTS).map(trial).collect();
     #[cfg(not(unix))]
     let trials = Vec::<(&str, fn())>::new().into_iter().map(trial).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

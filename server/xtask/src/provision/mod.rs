@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 pub mod nvim;
+pub mod typescript;
 pub mod vscode;
 
 /// Where an editor is, or why it is not there.

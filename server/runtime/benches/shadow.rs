@@ -3,6 +3,7 @@
 //!
 //! `cargo bench -p assist-runtime --bench shadow`. Beside each figure stands, from the same run and machine, what the
 //! system alone needs: a plain walk over the same folders that asks for each file's time, and the same command without walls.
+//! On Linux the time of the processor is measured too, which others on the machine hardly change.
 
 #![expect(
     clippy::print_stdout,
@@ -65,23 +66,29 @@ fn main() {
         after.push(took);
     }
     println!("{FILES} files in {FOLDERS} folders; medians of {ROUNDS} rounds");
-    println!("first copy                              {:>8.1} ms", millis(first));
-    let walk = median(&mut walks);
-    println!("plain walk that asks for each time      {:>8.1} ms", millis(walk));
-    for (what, times) in
-        [("sync of 1 changed file", &mut quiet), ("the same, after a command in the copy", &mut after)]
-    {
+    println!("first copy                              {:>8.1} ms", millis(first.wall));
+    let walk = median(&walks);
+    for (what, times) in [
+        ("plain walk that asks for each time", &walks),
+        ("sync of 1 changed file", &quiet),
+        ("the same, after a command in the copy", &after),
+    ] {
         let took = median(times);
-        let ratio = took.as_secs_f64() / walk.as_secs_f64();
-        println!("{what:<39} {:>8.1} ms   {ratio:.2} of the walk", millis(took));
+        println!(
+            "{what:<39} {:>8.1} ms {:>8.1} ms of the processor   {:.2} and {:.2} of the walk",
+            millis(took.wall),
+            millis(took.cpu),
+            took.wall.as_secs_f64() / walk.wall.as_secs_f64(),
+            took.cpu.as_secs_f64() / walk.cpu.as_secs_f64(),
+        );
     }
 
     let helper = Helper::this_program();
     let run = |helper: Option<&Helper>| {
-        let mut times: Vec<_> = (0..ROUNDS * 2)
+        let times: Vec<_> = (0..ROUNDS * 2)
             .map(|_| timed(|| assert!(Command::program(&real, ["true"]).run(helper).unwrap().success())).0)
             .collect();
-        median(&mut times)
+        median(&times).wall
     };
     println!("`true` without walls                    {:>8.1} ms", millis(run(None)));
     println!(
@@ -91,10 +98,22 @@ fn main() {
     );
 }
 
-fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let started = Instant::now();
+/// Time that passed, and time of the processor on this thread.
+#[derive(Clone, Copy, Default)]
+struct Took {
+    wall: Duration,
+    cpu: Duration,
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (Took, T) {
+    let (started, cpu) = (Instant::now(), cpu_time());
     let done = work();
-    (started.elapsed(), done)
+    (Took { wall: started.elapsed(), cpu: cpu_time().saturating_sub(cpu) }, done)
+}
+
+fn cpu_time() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }
 
 fn walk(at: &Path) -> usize {
@@ -111,9 +130,13 @@ fn walk(at: &Path) -> usize {
     seen
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
+fn median(times: &[Took]) -> Took {
+    let middle = |of: fn(&Took) -> Duration| {
+        let mut times: Vec<Duration> = times.iter().map(of).collect();
+        times.sort();
+        times[times.len() / 2]
+    };
+    Took { wall: middle(|took| took.wall), cpu: middle(|took| took.cpu) }
 }
 
 fn millis(time: Duration) -> f64 {

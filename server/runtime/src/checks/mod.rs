@@ -18,9 +18,11 @@ use crate::command::{Command, CommandError, End, Finished};
 use crate::confine::{Confinement, Helper};
 use crate::shadow::{Shadow, ShadowError};
 
+mod attempts;
 mod detect;
 mod parse;
 
+pub use attempts::{Attempts, MAX_SAME, Next};
 pub use detect::{detect, find_program};
 
 /// What kind of check it is, which decides how its output is read.

@@ -73,15 +73,17 @@ fn restrict(walls: &Walls) -> Result<LandlockStatus, RulesetError> {
     }
     let mut rules = asked.create()?;
     let read = AccessFs::from_read(ASKED);
-    let mut hidden = reads::hidden();
-    hidden.extend(walls.hidden.iter().cloned());
+    // Where they really are; what does not exist needs no closing.
+    let real =
+        |paths: &[PathBuf]| paths.iter().filter_map(|path| path.canonicalize().ok()).collect::<Vec<_>>();
+    let hidden = real(&[reads::hidden(), walls.hidden.clone()].concat());
     for path in reads::readable().iter().chain(&walls.readable) {
         for (path, access) in granted(path, &hidden, read, AccessFs::ReadDir.into()) {
             rules = grant(rules, &path, access)?;
         }
     }
     // What is closed for writing is still open for reading, unless it is hidden too.
-    let closed: Vec<PathBuf> = walls.protected.iter().chain(&hidden).cloned().collect();
+    let closed: Vec<PathBuf> = real(&walls.protected).into_iter().chain(hidden.iter().cloned()).collect();
     for path in &walls.writable {
         for (path, access) in granted(path, &closed, everything, AccessFs::ReadDir.into()) {
             rules = grant(rules, &path, access)?;
@@ -106,15 +108,15 @@ fn granted(
     way: BitFlags<AccessFs>,
 ) -> Vec<(PathBuf, BitFlags<AccessFs>)> {
     let Ok(real) = path.canonicalize() else { return Vec::new() };
-    let closed: Vec<PathBuf> =
-        closed.iter().map(|at| at.canonicalize().unwrap_or_else(|_| at.clone())).collect();
+    // What is named itself is meant, also where a folder above it is closed.
+    let closed: Vec<&PathBuf> = closed.iter().filter(|at| at.starts_with(&real)).collect();
     let mut granted = Vec::new();
     let mut open = vec![real];
     while let Some(at) = open.pop() {
-        if closed.iter().any(|closed| at.starts_with(closed)) {
+        if closed.iter().any(|closed| at.starts_with(closed.as_path())) {
             continue;
         }
-        if !closed.iter().any(|closed| closed.starts_with(&at) && closed.exists()) {
+        if !closed.iter().any(|closed| closed.starts_with(&at)) {
             granted.push((at, access));
             continue;
         }

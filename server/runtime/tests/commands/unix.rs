@@ -16,7 +16,8 @@ use assist_runtime::command::{Command, CommandError, End, Finished};
 use assist_runtime::confine::{self, Confinement, Helper, Limits, Walls};
 
 /// Every test by its name.
-pub const TESTS: [(&str, fn()); 16] = [
+pub const TESTS: [(&str, fn()); 17] = [
+    ("what_is_named_itself_is_open_below_what_is_closed", what_is_named_itself_is_open_below_what_is_closed),
     ("output_streams_and_the_code_is_known", output_streams_and_the_code_is_known),
     ("programs_that_want_to_ask_end_at_once", programs_that_want_to_ask_end_at_once),
     ("time_is_kept_and_everything_ends_with_the_command", time_is_kept_and_everything_ends),
@@ -321,6 +322,23 @@ fn secrets_of_the_home_cannot_be_read() {
     if rustix::process::getuid().is_root() {
         assert!(!place.run("cat /etc/shadow").success());
     }
+}
+
+fn what_is_named_itself_is_open_below_what_is_closed() {
+    if !walled() {
+        return;
+    }
+    let place = Place::new();
+    let (closed, open) = (place.workspace.join("closed"), place.workspace.join("closed/open"));
+    fs::create_dir_all(&open).unwrap();
+    fs::write(closed.join("key"), "sk-hidden").unwrap();
+    let mut command =
+        place.command("cat closed/key; cat closed/open/x; echo y > closed/open/x && cat closed/open/x");
+    let walls = command.walls.as_mut().unwrap();
+    walls.hidden = vec![closed];
+    walls.writable.push(open);
+    let finished = run(command);
+    assert_eq!((finished.end, finished.output.out.as_str()), (End::Exited(0), "y\n"), "{finished:?}");
 }
 
 fn the_network_is_off_unless_allowed() {

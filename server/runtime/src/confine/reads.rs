@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 /// The system's own folders.
-const SYSTEM: [&str; 19] = [
+const SYSTEM: [&str; 18] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -26,7 +26,6 @@ const SYSTEM: [&str; 19] = [
     "/var/cache/fontconfig",
     "/run/systemd/resolve",
     "/run/current-system",
-    "/home/linuxbrew",
 ];
 
 /// Toolchains and their caches, below the home.

@@ -21,6 +21,7 @@ pub mod stitch;
 mod brackets;
 mod ecma;
 mod injection;
+mod rust;
 mod tree;
 
 pub use brackets::{Open, OpenKind, still_open};

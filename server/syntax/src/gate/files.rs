@@ -9,7 +9,7 @@ use crate::brackets::Brackets;
 use crate::ecma::{self, Doubled, Reading};
 use crate::injection;
 use crate::languages::{Language, Trust};
-use crate::tree;
+use crate::{rust, tree};
 
 /// A text with all that the parsers say of it.
 pub(super) struct Parsed {
@@ -128,6 +128,9 @@ fn own_faults(language: Language, tree: &Tree, text: &str) -> Vec<Fault> {
         return open_fence(tree, text).into_iter().collect();
     }
     let mut faults = tree::faults(tree, text, language);
+    if language == Language::Rust && !faults.is_empty() && rust::accepts(text, tree) {
+        faults.clear();
+    }
     if language.is_markup() {
         faults.retain(|fault| !is_known_gap(fault, text, language));
     }

@@ -66,15 +66,19 @@ pub(crate) fn read(language: Language, text: &str, declarations: bool, tree: Opt
     if levels <= SAFE_LEVELS {
         return read_as(text, kinds);
     }
-    if levels > MAX_LEVELS {
-        return deep;
-    }
+    let levels = if levels > MAX_LEVELS {
+        on_stack(MAX_LEVELS, || levels_by_parts(text, kinds[0])).flatten()
+    } else {
+        Some(levels)
+    };
+    levels.and_then(|levels| on_stack(levels, || read_as(text, kinds))).unwrap_or(deep)
+}
+
+/// Does `work` on a stack that holds so many levels; `None` where it cannot be had.
+fn on_stack<R: Send>(levels: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
     std::thread::scope(|scope| {
-        let reader = std::thread::Builder::new().stack_size((levels + SAFE_LEVELS) * STACK_PER_LEVEL);
-        match reader.spawn_scoped(scope, || read_as(text, kinds)) {
-            Ok(reading) => reading.join().unwrap_or(deep),
-            Err(_) => deep,
-        }
+        let worker = std::thread::Builder::new().stack_size((levels + SAFE_LEVELS) * STACK_PER_LEVEL);
+        worker.spawn_scoped(scope, work).ok()?.join().ok()
     })
 }
 
@@ -88,7 +92,6 @@ const MAX_LEVELS: usize = (256 << 20) / STACK_PER_LEVEL - SAFE_LEVELS;
 /// An upper bound of how deep a parser may recurse on `text`.
 fn levels(text: &str, tree: Option<&Tree>) -> usize {
     // Nothing recurses without one of these bytes, or a keyword that takes an operand.
-    let openers = |part: &str| part.bytes().filter(|byte| RECURSES[*byte as usize]).count();
     // A tree nests as the text does, but for what it could not place.
     tree.map_or_else(
         || openers(text),
@@ -99,11 +102,57 @@ fn levels(text: &str, tree: Option<&Tree>) -> usize {
     )
 }
 
-/// Bytes that may begin a nested construct: brackets, prefix and right-associative operators, and white space, which
-/// stands after every keyword that takes an operand.
-static RECURSES: [bool; 256] = {
+/// How often a part may turn out to end in the middle of something before the search for parts is given up.
+const MAX_UNFINISHED: usize = 64;
+
+/// A bound for long files that tree-sitter cannot place: that of their longest part.
+///
+/// A part ends before a line that begins with `export` and is well formed by itself. No statement goes on over that word,
+/// so wherever the parser is in a part, it has left those before it. `None` where a part is too deep.
+fn levels_by_parts(text: &str, kind: SourceType) -> Option<usize> {
+    let mut deepest = 0;
+    let mut start = 0;
+    let mut unfinished = 0;
+    for (at, _) in text.match_indices("\nexport ") {
+        let part = text.get(start..=at)?;
+        let levels = openers(part);
+        if levels > MAX_LEVELS {
+            return None;
+        }
+        if read_once(part, kind).faults.is_empty() {
+            deepest = deepest.max(levels);
+            start = at + 1;
+        } else {
+            unfinished += 1;
+            if unfinished > MAX_UNFINISHED {
+                return None;
+            }
+        }
+    }
+    let levels = deepest.max(openers(text.get(start..)?));
+    (levels <= MAX_LEVELS).then_some(levels)
+}
+
+/// How many nested constructs a text may begin at most.
+fn openers(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut openers = 0;
+    let mut word = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') {
+            continue;
+        }
+        openers += usize::from(OPENERS[*byte as usize]);
+        openers += usize::from(KEYWORDS.contains(&text.get(word..at).unwrap_or_default()));
+        word = at + 1;
+    }
+    openers
+}
+
+/// Bytes that may begin a nested construct: brackets, prefix and right-associative operators, what follows a label.
+static OPENERS: [bool; 256] = {
     let mut table = [false; 256];
-    let bytes = b"([{<`!~+-?:=* \t\n\r";
+    let bytes = b"([{<`!~+-?:=*";
     let mut at = 0;
     while at < bytes.len() {
         table[bytes[at] as usize] = true;
@@ -111,6 +160,41 @@ static RECURSES: [bool; 256] = {
     }
     table
 };
+
+/// Words that may stand before an operand, a statement or a type that lies in what they begin.
+const KEYWORDS: [&str; 31] = [
+    "abstract",
+    "as",
+    "async",
+    "asserts",
+    "await",
+    "case",
+    "declare",
+    "default",
+    "delete",
+    "do",
+    "else",
+    "export",
+    "extends",
+    "finally",
+    "implements",
+    "in",
+    "infer",
+    "instanceof",
+    "is",
+    "keyof",
+    "new",
+    "of",
+    "readonly",
+    "return",
+    "satisfies",
+    "throw",
+    "try",
+    "typeof",
+    "unique",
+    "void",
+    "yield",
+];
 
 /// Reads `text` as the first of `kinds` that accepts it; otherwise tells what the first had against it.
 fn read_as(text: &str, kinds: &[SourceType]) -> Reading {

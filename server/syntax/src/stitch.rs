@@ -147,8 +147,13 @@ fn restart(received: &str, continuation: &str, open: &OpenComponent) -> Result<S
     };
     let was = received.get(open.code..).unwrap_or_default();
     let now = fresh.split_once('\n').map_or("", |(_, rest)| rest);
-    // A whole first line must come again; of an unfinished one there is nothing to compare.
-    if was.trim_start().contains('\n') && code(was) != code(now) {
+    // The first line must come again; of an unfinished one, what there is of it.
+    let same = if was.trim_start().contains('\n') {
+        code(was) == code(now)
+    } else {
+        code(now).starts_with(&code(was))
+    };
+    if !same {
         return Err(NoAnchor::Missing);
     }
     let text = format!("{}{fresh}", received.get(..open.start).unwrap_or_default());

@@ -27,6 +27,12 @@ enum Task {
     Prove {
         /// Which proof; all are listed without it.
         name: Option<String>,
+        /// What random choices begin with; each proof has its own without it.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How long each target is fuzzed.
+        #[arg(long, default_value_t = 2)]
+        minutes: u64,
     },
     /// Run the benchmarks, or one of them.
     Bench {
@@ -54,7 +60,9 @@ fn main() -> anyhow::Result<()> {
     let root: PathBuf = xtask::root();
     match Arguments::parse().task {
         Task::Test { require_editors, rest } => test::run(&root, require_editors, &rest),
-        Task::Prove { name } => prove::run(&root, name.as_deref()),
+        Task::Prove { name, seed, minutes } => {
+            prove::run(&root, name.as_deref(), prove::Options { seed, minutes })
+        }
         Task::Bench { name } => bench::run(&root, name.as_deref()),
         Task::Provision { editor } => provision::run(&root, editor != Editor::Vscode, editor != Editor::Nvim),
         Task::Tidy => tidy::run(&root),

@@ -341,6 +341,20 @@ fn text_that_nests_beyond_any_stack_is_not_read() {
     );
 }
 
+#[test]
+fn long_files_that_only_tree_sitter_rejects_are_read_part_by_part() {
+    // Variance annotations make tree-sitter give up on all of it.
+    let part = |n: usize| {
+        let rows = "    { a: [1, (2 + -3)], b: (x: number) => ({ ...x }) },\n".repeat(400);
+        format!("export interface Box{n}<in out T> {{ value: T }}\n\nexport const a{n} = [\n{rows}];\n\n")
+    };
+    let text: String = (0..9).map(part).collect();
+    new_file(Language::TypeScript, "a1", &text, Verdict::Whole, "");
+    // One part that is too deep is too much.
+    let deep = format!("{text}export const b = {};\n", "[".repeat(60_000));
+    new_file(Language::TypeScript, "a1", &deep, Verdict::Unverified, "too deeply");
+}
+
 mod hostile {
     use super::*;
     use proptest::prelude::*;

@@ -95,6 +95,12 @@ pub enum PlaceError {
     /// A new file was asked for, but there is text.
     #[error("the file already has text")]
     Exists,
+    /// The component declares a function without its body, which the file has.
+    #[error("the component declares `{name}` without a body, which would take away the one it has")]
+    Bodiless {
+        /// The function's name.
+        name: String,
+    },
     /// The places that the component would change lie in each other.
     #[error("the places the component would change overlap at line {line}")]
     Overlap {

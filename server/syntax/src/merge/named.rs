@@ -84,6 +84,15 @@ pub(super) fn place(
         };
     }
     let main = main.or_else(|| matched.iter().position(Option::is_some)).unwrap_or(0);
+    for (one, at) in theirs.iter().zip(&matched).filter(|(one, _)| one.kind == Kind::Function) {
+        let is_head = |source, of: &Declared| shell::is_head(source, of.last.unwrap_or(of.range.start));
+        if let Some(old) = at.map(|at| &ours[at])
+            && is_head(&new, one)
+            && !is_head(&file, old)
+        {
+            return Err(PlaceError::Bodiless { name: one.name.clone() });
+        }
+    }
     let replaced: Vec<ByteRange> = matched.iter().flatten().map(|&at| ours[at].range).collect();
     shared(before, &ours, &matched)?;
     let segments = segments(&new, &theirs, &matched, main, &file, &replaced);
@@ -155,7 +164,10 @@ fn declared(source: &Source<'_>) -> Vec<Declared> {
                 if last.name == one.name
                     && last.kind == one.kind
                     && one.kind == Kind::Function
-                    && source.text[last.range.end..one.range.start.max(last.range.end)].trim().is_empty() =>
+                    && only_comments(
+                        &source.text[last.range.end..one.range.start.max(last.range.end)],
+                        source.language,
+                    ) =>
             {
                 last.last = Some(one.range.start);
                 last.range.end = one.range.end;
@@ -170,6 +182,22 @@ fn declared(source: &Source<'_>) -> Vec<Declared> {
         }
     }
     found
+}
+
+/// Whether there is nothing but white space, and comments where the language has overloads with words of their own.
+fn only_comments(between: &str, language: Language) -> bool {
+    let mut rest = between.trim_start();
+    while language.is_ecma() && !rest.is_empty() {
+        let after = if let Some(line) = rest.strip_prefix("//") {
+            line.split_once('\n').map_or("", |(_, after)| after)
+        } else if let Some((_, after)) = rest.strip_prefix("/*").and_then(|block| block.split_once("*/")) {
+            after
+        } else {
+            return false;
+        };
+        rest = after.trim_start();
+    }
+    rest.is_empty()
 }
 
 /// The one declaration that bears the name: of the same kind, else the only one that a declaration of that kind would

@@ -305,6 +305,37 @@ fn an_implementation_keeps_its_overloads() {
 }
 
 #[test]
+fn comments_between_overloads_do_not_part_them() {
+    let heads = "/** A. */\nexport function f(a: string): string;\n\n/** B. */\n// Two.\nexport function f(a: number): number;\n";
+    let file = format!("{heads}export function f(a: any) {{\n  return a;\n}}\n");
+    let new = "export function f(a: any) {\n  return a + 1;\n}\n";
+    named(&file, "f", new, &format!("{heads}{new}"));
+}
+
+#[test]
+fn a_head_does_not_take_the_place_of_a_body() {
+    for file in [
+        "function f(a: number) {\n  return a;\n}\n",
+        "function f(a: number): number;\nfunction f(a: any) {\n  return a;\n}\n",
+    ] {
+        let error =
+            put(file, Language::Tsx, "f", "function f(a: number): number;\n", Target::Named).unwrap_err();
+        assert_eq!(error, PlaceError::Bodiless { name: "f".into() });
+    }
+    let file = "declare function f(a: number): number;\n";
+    named(file, "f", "declare function f(a: string): number;\n", "declare function f(a: string): number;\n");
+}
+
+#[test]
+fn an_export_under_another_name_is_another_export() {
+    let file = "export const a = 1;\n\nexport { a as b };\n";
+    named(file, "a", "export const a = 2;\n", "export const a = 2;\n\nexport { a as b };\n");
+    named(file, "a", "const a = 2;\n", "export const a = 2;\n\nexport { a as b };\n");
+    let file = "const a = 1;\n\nexport { a };\n";
+    named(file, "a", "export const a = 2;\n", "const a = 2;\n\nexport { a };\n");
+}
+
+#[test]
 fn what_lies_in_a_block_is_not_at_the_top_level() {
     let file = "describe(() => {\n  const a = 1;\n});\n";
     named(file, "a", "const a = 2;\n", &format!("{file}\nconst a = 2;\n"));

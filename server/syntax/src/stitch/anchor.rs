@@ -21,10 +21,10 @@ pub(super) struct Anchor {
 const MAX_REMARK_LINES: usize = 6;
 /// Characters that must be repeated after a remark without a fence.
 const ANCHOR_AFTER_REMARK: usize = 40;
-/// Below this many characters an anchor must not occur twice in the tail.
-const SURE_ANCHOR: usize = 24;
 /// Of these characters at least so many must be more than white space.
 const MIN_INK: usize = 6;
+/// Within so many bytes of the continuation the repeated text must not come again.
+const SOON: usize = 1200;
 /// More is never repeated usefully; keeps the search bounded on hostile text.
 const MAX_REPEATED: usize = 256 << 10;
 
@@ -82,12 +82,13 @@ pub(super) fn find(received: &str, continuation: &str, starts: &[Start]) -> Resu
         let Some(content) = continuation.get(start.at..) else { continue };
         for len in overlaps(received, content) {
             let Some(repeated) = content.get(..len) else { continue };
-            match trust(received, repeated, start.remark) {
+            let rest = content.get(len..).unwrap_or_default();
+            let is_full = len == received.len() || repeated.chars().count() >= TAIL_CHARS;
+            match trust(received, repeated, rest, is_full, start.remark) {
                 Trust::None => {}
                 Trust::Doubtful => doubtful = true,
                 Trust::Sure => {
                     let end = start.at + len;
-                    let is_full = len == received.len() || repeated.chars().count() >= TAIL_CHARS;
                     let kind = if is_full { &mut full } else { &mut short };
                     // A longer or shorter repetition that ends at the same place is the same joint.
                     if kind.iter().all(|known| known.end != end) {
@@ -111,21 +112,35 @@ enum Trust {
     Sure,
 }
 
-fn trust(received: &str, repeated: &str, after_remark: bool) -> Trust {
+/// `rest` is what follows the repeated text in the continuation; `full`: it is all that was asked for.
+fn trust(received: &str, repeated: &str, rest: &str, full: bool, after_remark: bool) -> Trust {
     let chars = repeated.chars().count();
     let ink = repeated.chars().filter(|c| !c.is_whitespace()).count();
     let least = if after_remark { ANCHOR_AFTER_REMARK } else { MIN_ANCHOR };
     if chars < least || ink < MIN_INK {
         return Trust::None;
     }
-    // Where the same text stands in the tail once more, the continuation might be new code that happens to be the same.
+    // A ruler of equal signs, a long number: any part of it is as good a repetition. So is a shorter one that begins and
+    // ends the text, unless the whole is what was asked for.
+    let core = repeated.trim_start();
+    let border = core.len() - period(core);
+    if border * 2 >= core.len() || (!full && border * 3 >= core.len()) {
+        return Trust::Doubtful;
+    }
     let window = tail_of(received, TAIL_CHARS.max(2 * chars));
     let last = window.len() - repeated.len();
-    let again = window.match_indices(repeated).any(|(at, _)| at != last) || overlaps_itself(repeated, window);
-    // A longer one can only be new code where it directly follows itself.
+    // New code may follow that happens to be the same, only where the text directly follows itself.
     let tandem = window[..last].ends_with(repeated) || overlaps_itself(repeated, window);
-    let doubtful = if chars < SURE_ANCHOR { again } else { tandem };
-    if doubtful { Trust::Doubtful } else { Trust::Sure }
+    // Where the same text stands in the tail once more, the model may have begun there; where it comes again in the
+    // continuation, the model may still be repeating.
+    let soon = &rest[..rest.floor_char_boundary(SOON)];
+    let again = || window.match_indices(repeated).any(|(at, _)| at != last) || soon.contains(repeated);
+    if tandem || (!full && again()) { Trust::Doubtful } else { Trust::Sure }
+}
+
+/// The shortest distance at which a text repeats itself; its length where it does not.
+fn period(text: &str) -> usize {
+    text.len() - links(text.as_bytes()).last().copied().unwrap_or(0)
 }
 
 /// Whether the window ends with the text shifted against itself: code that repeats with a period shorter than the text.
@@ -146,16 +161,8 @@ fn overlaps(received: &str, content: &str) -> Vec<usize> {
     let len = received.len().min(content.len()).min(MAX_REPEATED);
     let pattern = &content.as_bytes()[..len];
     let text = &received.as_bytes()[received.len() - len..];
-    let mut links = vec![0_usize; len];
+    let links = links(pattern);
     let mut matched = 0;
-    for at in 1..len {
-        while matched > 0 && pattern[at] != pattern[matched] {
-            matched = links[matched - 1];
-        }
-        matched += usize::from(pattern[at] == pattern[matched]);
-        links[at] = matched;
-    }
-    matched = 0;
     for &byte in text {
         while matched > 0 && (matched == len || byte != pattern[matched]) {
             matched = links[matched - 1];
@@ -168,4 +175,18 @@ fn overlaps(received: &str, content: &str) -> Vec<usize> {
         matched = links[matched - 1];
     }
     lengths
+}
+
+/// For each beginning of the pattern the length of its longest proper beginning that is also its end.
+fn links(pattern: &[u8]) -> Vec<usize> {
+    let mut links = vec![0_usize; pattern.len()];
+    let mut matched = 0;
+    for at in 1..pattern.len() {
+        while matched > 0 && pattern[at] != pattern[matched] {
+            matched = links[matched - 1];
+        }
+        matched += usize::from(pattern[at] == pattern[matched]);
+        links[at] = matched;
+    }
+    links
 }

@@ -97,7 +97,8 @@ fn a_component_that_begins_anew_is_taken_as_it_is() {
     refuses(&fresh.replace("7f3a", "0000"), NoAnchor::Missing);
     // Cut before the first line of code was there.
     let start = "/// COMPONENT_START: A ///\nimp";
-    assert_eq!(stitch(start, "/// COMPONENT_START: A ///\nexport {}\n").unwrap().seam, Seam::Restarted);
+    assert_eq!(stitch(start, "/// COMPONENT_START: A ///\nimport {}\n").unwrap().seam, Seam::Restarted);
+    assert_eq!(stitch(start, "/// COMPONENT_START: A ///\nort {}\n"), Err(NoAnchor::Missing));
 }
 
 #[test]
@@ -141,4 +142,48 @@ mod hostile {
             }
         }
     }
+}
+
+#[test]
+fn a_repetition_that_may_have_begun_elsewhere_is_refused() {
+    let start = "/// COMPONENT_START: Hero id=7f3a ///\n";
+    let refuses = |received: &str, continuation: &str| {
+        assert_eq!(
+            stitch(&format!("{start}{received}"), continuation),
+            Err(NoAnchor::Ambiguous),
+            "{continuation}"
+        );
+    };
+    // Of a ruler or a long number any part is as good.
+    refuses("const a = 1;\n//////////////", "//////////////////////////////\nconst b = 2;\n");
+    refuses("const a = 1;\n\n//////////////", "\n\n//////////////////////////////\nconst b = 2;\n");
+    refuses("const a = \"0x00000000000000", "0000000000000000000000000001\";\n");
+    // The model is indenting what it repeats, so only the first of two lines that are alike is found.
+    let case = "notes.get(token)?.report(params.message, params.percentage);\n";
+    let received =
+        format!("    {case}    break;\n  case 2:\n    notes.get(token)?.report(params.message, pa");
+    refuses(&received, &format!("        {case}        break;\n      case 2:\n        {case}    break;\n"));
+    // A list whose rows are alike: less may have been repeated than would fit.
+    let row = "          { type: 'bytes32' },\n";
+    refuses(
+        &format!("f([\n          {{ type: 'address' }},\n{row}{row}          {{ "),
+        &format!("ype: 'bytes32' }},\n{row}          {{ type: 'uint256' }},\n"),
+    );
+}
+
+#[test]
+fn a_restart_begins_with_what_there_is_of_the_first_line() {
+    let received = "/// COMPONENT_START: Hero id=7f3a ///\nimport type { Chain } from '../../";
+    let start = "/// COMPONENT_START: Hero id=7f3a ///\n";
+    assert!(
+        stitch(
+            received,
+            &format!("{start}import type {{ Chain }} from '../../chain.js'\nexport const a = 1\n")
+        )
+        .is_ok()
+    );
+    assert_eq!(
+        stitch(received, &format!("{start}'../../chain.js'\nexport const a = 1\n")),
+        Err(NoAnchor::Missing)
+    );
 }

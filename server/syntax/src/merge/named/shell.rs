@@ -192,15 +192,37 @@ fn exports_elsewhere(source: &Source<'_>, name: &str, only: Option<Export>, outs
         .filter(|node| node.child_by_field_name("source").is_none())
         .filter(|node| !outside.iter().any(|range| range.touches(node.byte_range().into())))
         .any(|node| {
-            let text = source.text.get(node.byte_range()).unwrap_or_default();
             if let Some(value) = node.child_by_field_name("value") {
                 return only != Some(Export::Named) && source.text.get(value.byte_range()) == Some(name);
             }
-            only != Some(Export::Default)
-                && text
-                    .split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '$'))
-                    .any(|word| word == name)
+            only != Some(Export::Default) && exported_names(node, source.text).any(|known| known == name)
         })
+}
+
+/// Whether the function declared at `start` is a head without a body: an overload, or an answer that left the body out.
+pub(super) fn is_head(source: &Source<'_>, start: usize) -> bool {
+    let Some(tree) = &source.tree else { return false };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let found = root.named_children(&mut cursor).find(|node| node.end_byte() > start);
+    let declared = found.and_then(|node| match node.kind() {
+        "export_statement" => node.child_by_field_name("declaration"),
+        _ => Some(node),
+    });
+    declared.is_some_and(|node| node.kind() == "function_signature")
+}
+
+/// The names under which `export { a, b as c }` exports: an alias is another export than the name it stands for.
+fn exported_names<'t>(statement: Node<'t>, text: &'t str) -> impl Iterator<Item = &'t str> {
+    let children = |node: Node<'t>| -> Vec<Node<'t>> {
+        let mut cursor = node.walk();
+        node.named_children(&mut cursor).collect()
+    };
+    let clause = children(statement).into_iter().find(|child| child.kind() == "export_clause");
+    clause.map(children).unwrap_or_default().into_iter().filter_map(move |one| {
+        let name = one.child_by_field_name("alias").or_else(|| one.child_by_field_name("name"))?;
+        text.get(name.byte_range())
+    })
 }
 
 /// Statements of the component that the file has already, word for word, outside what is replaced: `export default

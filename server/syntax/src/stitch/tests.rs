@@ -97,7 +97,9 @@ fn a_component_that_begins_anew_is_taken_as_it_is() {
     refuses(&fresh.replace("7f3a", "0000"), NoAnchor::Missing);
     // Cut before the first line of code was there.
     let start = "/// COMPONENT_START: A ///\nimp";
-    assert_eq!(stitch(start, "/// COMPONENT_START: A ///\nimport {}\n").unwrap().seam, Seam::Restarted);
+    let again = "/// COMPONENT_START: A ///\nimport {}\n";
+    assert_eq!(stitch(start, again).unwrap().text, again);
+    assert_eq!(stitch(start, &again.replace("import", "  import")).unwrap().seam, Seam::Restarted);
     assert_eq!(stitch(start, "/// COMPONENT_START: A ///\nort {}\n"), Err(NoAnchor::Missing));
 }
 

@@ -1,15 +1,23 @@
 //! However a stream is cut into chunks, the verdicts are the same.
 
 use assist_base::DocPath;
-use assist_syntax::{Language, Scanned, Scanner, Target, Verdict};
+use assist_syntax::{Component, Language, Scanned, Scanner, Target, Verdict};
 
 use crate::corpus::{self, ID, apply, corpus, each, stream};
 use crate::dice::Dice;
 
-/// What a stream comes to: each component with its verdict, reasons and lines; the talk; the sentinel.
+/// A component as it came out of a stream.
+#[derive(Debug, PartialEq, Eq)]
+struct Judged {
+    component: Component,
+    verdict: Verdict,
+    reasons: Vec<String>,
+}
+
+/// What a stream comes to: each component with its verdict and reasons; the talk; the sentinel.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outcome {
-    components: Vec<(String, bool, Verdict, Vec<String>, (usize, usize), String)>,
+    components: Vec<Judged>,
     talk: String,
     sentinel: bool,
 }
@@ -31,21 +39,13 @@ fn outcome(chunks: &[&str]) -> Outcome {
             Scanned::Component(component) => {
                 let path = component.header.path.as_deref().and_then(|path| DocPath::relative(path).ok());
                 let language = path.as_ref().and_then(Language::of_path).unwrap_or(Language::TypeScript);
-                let (verdict, reasons, lines) = match apply(&component, language, None, &Target::NewFile) {
+                let (verdict, reasons) = match apply(&component, language, None, &Target::NewFile) {
                     Ok((_, judgement)) => {
-                        let reasons = judgement.reasons.iter().map(ToString::to_string).collect();
-                        (judgement.verdict, reasons, judgement.lines)
+                        (judgement.verdict, judgement.reasons.iter().map(ToString::to_string).collect())
                     }
-                    Err(error) => (Verdict::Refused, vec![error.to_string()], (0, 0)),
+                    Err(error) => (Verdict::Refused, vec![error.to_string()]),
                 };
-                outcome.components.push((
-                    component.header.name,
-                    component.ended,
-                    verdict,
-                    reasons,
-                    lines,
-                    component.code,
-                ));
+                outcome.components.push(Judged { component, verdict, reasons });
             }
             _ => {}
         }

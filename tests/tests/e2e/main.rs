@@ -11,6 +11,7 @@ mod budget;
 mod cli_ask;
 mod crash;
 mod demo;
+mod disk_full;
 mod edits;
 mod kills;
 mod ledger;

@@ -372,7 +372,7 @@ impl Engine {
         tokio::spawn(async move {
             // The work runs in a task of its own, so that a panic in it ends the run and not its bookkeeping.
             let worker = tokio::spawn(async move {
-                if assist::takes(&task.request) {
+                if assist::takes(&task.request, run.settings.plan, run.may_write) {
                     assist::work(run, task).await
                 } else {
                     pipeline::work(run, task).await

@@ -5,12 +5,14 @@
 //! runtime, the syntax crate's verdicts decide what the runtime may write.
 
 pub mod accounts;
+mod advisors;
 pub mod ask;
 mod assist;
 pub mod books;
 pub mod engine;
 pub mod error;
 pub mod host;
+mod orchestrator;
 mod pipeline;
 mod prompts;
 pub mod remember;
@@ -24,8 +26,8 @@ pub use engine::{Engine, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{
-    ApplyMode, BudgetOptions, Embeddings, EmbeddingsOptions, Layer, Options, ProviderOptions, Scope,
-    Settings, TierOptions,
+    ApplyMode, BudgetOptions, Embeddings, EmbeddingsOptions, Layer, Options, PlanPolicy, ProviderOptions,
+    Scope, Settings, TierOptions,
 };
 pub use travel::{FileDiff, Kept, Returned};
 pub use undo::Undone;

@@ -27,6 +27,9 @@ prompts![
     "intents/document.md",
     "assist/system.md",
     "assist/context.md",
+    "assist/task.md",
+    "assist/scope.md",
+    "assist/code_advisor.md",
 ];
 
 fn environment() -> &'static Environment<'static> {

@@ -27,6 +27,32 @@ pub enum ApplyMode {
     Preview,
 }
 
+/// When a plan is shown and confirmed before anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanPolicy {
+    /// Before every change, also of a selection.
+    Always,
+    /// Before what goes beyond the file or the selection that was asked about.
+    #[default]
+    OutsideSelection,
+    /// Plans are carried out at once. User scope only: a repository cannot confirm for its user.
+    Never,
+}
+
+impl std::str::FromStr for PlanPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "always" => Ok(Self::Always),
+            "outside_selection" => Ok(Self::OutsideSelection),
+            "never" => Ok(Self::Never),
+            _ => Err(format!("`{text}` is none of always, outside_selection and never")),
+        }
+    }
+}
+
 /// One layer of configuration, as written by a user.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -39,6 +65,8 @@ pub struct Options {
     pub tiers: TierOptions,
     /// How changes are applied.
     pub apply: Option<ApplyMode>,
+    /// When a plan is confirmed first.
+    pub plan: Option<PlanPolicy>,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: Option<u32>,
     /// User scope only: how to reach the providers.
@@ -172,6 +200,8 @@ pub struct Layer {
 pub struct Settings {
     /// How changes are applied.
     pub apply: ApplyMode,
+    /// When a plan is confirmed first.
+    pub plan: PlanPolicy,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: u32,
     /// What the gateway needs.
@@ -255,6 +285,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
     };
     Settings {
         apply: layers.iter().find_map(|l| l.options.apply).unwrap_or_default(),
+        plan: plan(layers, &mut warnings),
         max_output_tokens: layers
             .iter()
             .find_map(|l| l.options.max_output_tokens)
@@ -284,6 +315,21 @@ fn embeddings(
             None
         }
     }
+}
+
+/// The strongest word on plans. What a repository can write may ask for more plans, not for fewer.
+fn plan(layers: &[Layer], warnings: &mut Vec<String>) -> PlanPolicy {
+    for layer in layers {
+        match layer.options.plan {
+            Some(PlanPolicy::Never) if layer.scope != Scope::User => warnings.push(format!(
+                "{} sets `plan` to `never`, which only your own configuration may do; it was ignored.",
+                layer.source
+            )),
+            Some(policy) => return policy,
+            None => {}
+        }
+    }
+    PlanPolicy::default()
 }
 
 #[cfg(test)]
@@ -318,6 +364,19 @@ mod tests {
             assert_eq!(provider.base_url, None);
             assert_eq!(provider.key.as_ref().map(Secret::expose), Some("mine"));
             assert_eq!(settings.warnings.len(), 1, "{:?}", settings.warnings);
+        }
+    }
+
+    #[test]
+    fn a_repository_cannot_confirm_plans_for_its_user() {
+        let plan = |scope, value: &str| {
+            let settings = resolve(&[layer(scope, &format!("plan = '{value}'"))]);
+            (settings.plan, settings.warnings.len())
+        };
+        assert_eq!(plan(Scope::User, "never"), (PlanPolicy::Never, 0));
+        assert_eq!(plan(Scope::Workspace, "always"), (PlanPolicy::Always, 0));
+        for scope in [Scope::Workspace, Scope::Editor] {
+            assert_eq!(plan(scope, "never"), (PlanPolicy::OutsideSelection, 1));
         }
     }
 

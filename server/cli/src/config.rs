@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use assist_agents::{
-    BudgetOptions, ConfigError, EmbeddingsOptions, Layer, Options, ProviderOptions, Scope, Settings,
-    TierOptions, Wiring, settings,
+    BudgetOptions, ConfigError, EmbeddingsOptions, Layer, Options, PlanPolicy, ProviderOptions, Scope,
+    Settings, TierOptions, Wiring, settings,
 };
 use assist_base::Secret;
 use assist_gateway::{Catalogue, Plan, Transcript, parse_usd, registry};
@@ -167,6 +167,15 @@ fn budget() -> Result<BudgetOptions, ConfigError> {
     })
 }
 
+/// When plans are confirmed, where the environment says.
+fn plan_card() -> Result<Option<PlanPolicy>, ConfigError> {
+    let Some(word) = variable("ASSIST_PLAN_CARD") else { return Ok(None) };
+    word.parse().map(Some).map_err(|error| ConfigError {
+        message: format!("ASSIST_PLAN_CARD cannot be used: {error}."),
+        fix: "Set ASSIST_PLAN_CARD to always, outside_selection or never.".to_owned(),
+    })
+}
+
 fn environment() -> Result<Options, ConfigError> {
     let mut providers = BTreeMap::new();
     for info in registry() {
@@ -181,6 +190,7 @@ fn environment() -> Result<Options, ConfigError> {
     Ok(Options {
         provider: variable("ASSIST_PROVIDER"),
         model: variable("ASSIST_MODEL"),
+        plan: plan_card()?,
         tiers: TierOptions {
             a: variable("TIER_A_MODEL"),
             b: variable("TIER_B_MODEL"),

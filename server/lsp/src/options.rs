@@ -3,7 +3,7 @@
 //! Law: a setting that makes no sense is named in a sentence and left out; it never keeps the server from starting. Keys and
 //! addresses are not taken from here (PROTOCOL.md, Handshake).
 
-use assist_agents::{ApplyMode, Options};
+use assist_agents::{ApplyMode, Options, PlanPolicy};
 use serde_json::{Map, Value};
 
 /// What the editor set.
@@ -18,7 +18,7 @@ pub struct EditorOptions {
 }
 
 /// The names of the settings.
-pub const KEYS: [&str; 4] = ["provider", "model", "apply", "trusted"];
+pub const KEYS: [&str; 5] = ["provider", "model", "apply", "plan", "trusted"];
 
 /// Reads the settings object. Nothing at all means the defaults.
 pub fn read(value: Option<&Value>) -> EditorOptions {
@@ -44,6 +44,13 @@ pub fn read(value: Option<&Value>) -> EditorOptions {
             ("apply", value) => match serde_json::from_value::<ApplyMode>(value.clone()) {
                 Ok(mode) => {
                     editor.options.apply = Some(mode);
+                    true
+                }
+                Err(_) => false,
+            },
+            ("plan", value) => match serde_json::from_value::<PlanPolicy>(value.clone()) {
+                Ok(policy) => {
+                    editor.options.plan = Some(policy);
                     true
                 }
                 Err(_) => false,

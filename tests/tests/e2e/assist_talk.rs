@@ -26,7 +26,7 @@ fn script(rules: impl IntoIterator<Item = Rule>) -> Script {
 /// The requests of the conversation itself.
 fn talk(desk: &Desk) -> Vec<assist_simulator::Asked> {
     let asked = desk.sim.requests().into_iter().filter_map(|request| request.asked.clone());
-    asked.filter(|asked| asked.system.starts_with("You are Assist")).collect()
+    asked.filter(|asked| asked.system.contains("## How you work")).collect()
 }
 
 #[test]

@@ -25,11 +25,28 @@ pub(crate) struct Bench<'r> {
     pub(crate) asked: usize,
     /// The call that is made now, by a name that is its own within the run.
     now: String,
+    /// What the run ends with, where the user wanted no more.
+    over: Option<String>,
 }
 
 impl<'r> Bench<'r> {
     pub(crate) fn new(run: &'r Run, task: &Task, used: Vec<(MemoryId, Option<f64>)>) -> Self {
-        Self { run, conversation: task.conversation, used, asked: 0, now: String::new() }
+        Self { used, ..Self::of(run, task.conversation) }
+    }
+
+    /// The bench of an advisor.
+    pub(crate) fn of(run: &'r Run, conversation: ConversationId) -> Self {
+        Self { run, conversation, used: Vec::new(), asked: 0, now: String::new(), over: None }
+    }
+
+    /// The name of the present call, its own within the run.
+    pub(crate) fn call_name(&self) -> String {
+        self.now.clone()
+    }
+
+    /// What the run ends with, where the user wanted no more.
+    pub(crate) fn over(&mut self) -> Option<String> {
+        self.over.take()
     }
 
     /// Where what is learned now comes from.
@@ -88,6 +105,11 @@ impl<'r> Bench<'r> {
             Ok(Outcome::Said(text)) => {
                 self.tell(&call.name, &about, "done", None).await?;
                 Ok((text, false))
+            }
+            Ok(Outcome::Over(sentence)) => {
+                self.tell(&call.name, &about, "done", None).await?;
+                self.over = Some(sentence);
+                Ok(("The user does not want it. Nothing is done.".to_owned(), false))
             }
             Err(ToolError::Failed(why)) => {
                 self.tell(&call.name, &about, "failed", Some(&why)).await?;

@@ -16,6 +16,7 @@ use super::memory;
 use crate::pipeline::Task;
 use crate::prompts;
 use crate::run::{Break, Run};
+use crate::settings::PlanPolicy;
 
 /// Tokens of all of it where the model's context is large.
 const TOKENS: u64 = 28_000;
@@ -84,7 +85,7 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
     let system = prompts::render(
         "assist/system.md",
         json!({
-            "may_edit": run.may_write, "planning": false, "components": true,
+            "may_edit": run.may_write, "components": run.settings.plan != PlanPolicy::Always,
             "id": task.marker, "rules": rules,
         }),
     );
@@ -94,6 +95,23 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
     };
     let used = used.into_iter().chain(open.iter().map(|memory| (memory.id, None))).collect();
     Ok(Known { system: format!("{system}\n\n{context}"), used })
+}
+
+/// What an advisor knows before it looks: the rules and the map.
+pub(crate) async fn knowledge(run: &Run, words: &str) -> Result<String, Break> {
+    let budget = budget(run);
+    let rules = rules(run, budget / 4).await?;
+    let wish =
+        Wish { words: words.to_owned(), open: HashSet::new(), recent: HashSet::new(), tokens: budget / 3 };
+    let (workspace, maps) = (Arc::clone(&run.workspace), Arc::clone(&run.maps));
+    let map = tokio::task::spawn_blocking(move || maps.draw(&workspace, &wish))
+        .await
+        .map_err(|error| Break::Failed(format!("Assist failed inside: {error}")))?;
+    let mut text = String::new();
+    for rule in rules {
+        text.push_str(&format!("## Rules of this workspace: {}\n\n{}\n\n", rule.name, rule.text.trim()));
+    }
+    Ok(format!("{text}<context>\n{}</context>", map.text))
 }
 
 /// How many tokens all of it may have.

@@ -9,6 +9,7 @@
 //! components goes to the pipeline, which gates it as any other.
 
 mod bench;
+mod card;
 mod context;
 mod memory;
 mod receive;
@@ -24,13 +25,19 @@ use assist_store::TransitionNote;
 use serde_json::json;
 
 use crate::ask::{AskRequest, Intent};
+use crate::orchestrator::Report;
 use crate::pipeline::{self, Applier, Task};
 use crate::run::{Break, Run};
+use crate::settings::PlanPolicy;
+pub(crate) use bench::Bench;
+pub(crate) use card::Plan;
+pub(crate) use context::knowledge;
+pub(crate) use receive::account;
+pub(crate) use talk::Talk;
+pub(crate) use tools::reading as reading_tools;
 pub(crate) use wait::answer_later;
 
-use bench::Bench;
 use receive::{Received, receive};
-use talk::Talk;
 
 /// How often a run may call tools before it must answer with what it has.
 const MAX_ROUNDS: usize = 24;
@@ -39,9 +46,11 @@ const MAX_SAME: usize = 2;
 /// After so many calls that were made before, the run must answer.
 const MAX_REPEATED: usize = 4;
 
-/// Whether a request is a talk about the workspace. What names a file goes through the pipeline.
-pub(crate) fn takes(request: &AskRequest) -> bool {
-    request.path.is_none() && request.intent == Intent::Ask
+/// Whether a request is a talk about the workspace. What names a file goes through the pipeline, unless the user wants a
+/// plan for everything that changes something.
+pub(crate) fn takes(request: &AskRequest, policy: PlanPolicy, may_write: bool) -> bool {
+    let talk = request.path.is_none() && request.intent == Intent::Ask;
+    talk || (policy == PlanPolicy::Always && may_write && request.intent.may_edit())
 }
 
 /// Works a run through to its end, or until it must rest. Returns the state it is in then.
@@ -52,7 +61,27 @@ pub(crate) async fn work(run: Run, mut task: Task) -> RunState {
         Ok(()) => through(&run, &mut task, &mut applier).await,
         Err(error) => Err(error.into()),
     };
-    run.settle(result, applier.changed()).await
+    let (result, mut changed) = carried_out(&run, result).await;
+    changed.extend(applier.changed());
+    run.settle(result, changed).await
+}
+
+/// What a plan came to, where one was carried out: how the run ends, and the files that were changed.
+async fn carried_out(run: &Run, result: Result<String, Break>) -> (Result<String, Break>, Vec<String>) {
+    let tasks = match run.store().tasks().list(run.id).await {
+        Ok(tasks) => tasks,
+        Err(error) => return (Err(error.into()), Vec::new()),
+    };
+    let Some(last) = tasks.last().map(|task| task.input["order"].clone()) else {
+        return (result, Vec::new());
+    };
+    let files = Report::of(&tasks).files().to_vec();
+    let order: Vec<_> = tasks.into_iter().filter(|task| task.input["order"] == last).collect();
+    let report = Report::of(&order);
+    let result = result.and_then(|_| {
+        if report.is_whole() { Ok(report.sentence()) } else { Err(Break::Failed(report.sentence())) }
+    });
+    (result, files)
 }
 
 async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<String, Break> {
@@ -64,6 +93,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
     keep_cut(run, task, &talk).await?;
     if task.draft.is_some() {
         // The run was cut off within its answer, or while the answer's components were dealt with.
+        applier.ask_about_all(run.settings.plan == PlanPolicy::Always);
         return finish(run, task, applier, &talk).await;
     }
     let mut bench = Bench::new(run, task, std::mem::take(&mut talk.used));
@@ -74,6 +104,10 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
             for call in pending {
                 let result = bench.call(&call, &talk).await?;
                 talk.add_result(run, &call, result).await?;
+            }
+            if let Some(sentence) = bench.over() {
+                bench.answered(None).await?;
+                return Ok(sentence);
             }
             continue;
         }
@@ -95,6 +129,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
             Received::Draft(draft) => {
                 task.save_draft(run, draft.message).await?;
                 task.draft = Some(draft);
+                applier.ask_about_all(run.settings.plan == PlanPolicy::Always);
                 bench.answered(None).await?;
                 return finish(run, task, applier, &talk).await;
             }

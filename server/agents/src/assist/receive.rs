@@ -91,7 +91,7 @@ pub(crate) async fn receive(
 }
 
 /// The usage of a call, as an event.
-async fn account(run: &Run, model: &str, done: &Completion) -> Result<(), Break> {
+pub(crate) async fn account(run: &Run, model: &str, done: &Completion) -> Result<(), Break> {
     let data = json!({
         "model": model,
         "inputTokens": done.usage.input,

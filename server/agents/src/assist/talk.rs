@@ -11,13 +11,14 @@ use assist_store::{MemoryId, NewMessage};
 use serde::{Deserialize, Serialize};
 
 use super::context;
-use crate::pipeline::{Conversation, Task};
+use crate::pipeline::{self, Conversation, Task};
 use crate::run::{Break, Run};
 
 /// The stages of this conversation's checkpoints.
 const CALLED: &str = "assist_call";
 const TURN: &str = "assist_turn";
 const RESULT: &str = "assist_result";
+const WORDS: &str = "assist_words";
 
 /// How many tokens of earlier runs of the conversation the model sees.
 const HISTORY_TOKENS: u64 = 16_000;
@@ -35,8 +36,16 @@ struct TurnRow {
     turn: Turn,
 }
 
+/// The row of words that were said to the model in between.
+#[derive(Serialize, Deserialize)]
+struct WordsRow {
+    words: String,
+}
+
 /// One run's part of a conversation.
 pub(crate) struct Talk {
+    /// Whose talk it is, where a run has several: none for that with the user.
+    scope: Option<String>,
     pub(crate) system: String,
     /// Earlier runs of the conversation, and this run's request.
     pub(crate) messages: Vec<Message>,
@@ -71,37 +80,97 @@ impl Talk {
         let mut messages = history(run, task).await?;
         let first = messages.is_empty();
         let known = context::gather(run, task, &words, first).await?;
-        messages.push(Message::user(words));
-        let mut talk = Self {
-            system: known.system,
+        messages.push(Message::user(pipeline::request_text(run, &task.request).await?));
+        let mut talk = Self { used: known.used, ..Self::new(None, known.system, messages) };
+        talk.replay(run).await?;
+        Ok(talk)
+    }
+
+    fn new(scope: Option<String>, system: String, messages: Vec<Message>) -> Self {
+        Self {
+            scope,
+            system,
             messages,
             turns: Vec::new(),
             last: None,
             cut: None,
             rounds: 0,
             done: Vec::new(),
-            used: known.used,
-        };
+            used: Vec::new(),
+        }
+    }
+
+    /// The talk with an advisor about one order. [`Talk::replay`] brings it as far as it had come.
+    pub(crate) fn of_advisor(order: &str, system: String, messages: Vec<Message>) -> Self {
+        Self::new(Some(format!("advisor {order}")), system, messages)
+    }
+
+    /// Reads what was kept of it.
+    pub(crate) async fn replay(&mut self, run: &Run) -> Result<(), Break> {
         for checkpoint in run.store().checkpoints().list(run.id).await? {
+            if checkpoint.component != self.scope {
+                continue;
+            }
             let damaged = || Break::Failed("What was kept of this run cannot be read; ask again.".to_owned());
             let data = checkpoint.data;
             match checkpoint.stage.as_str() {
                 CALLED => {
                     let row: CallRow = serde_json::from_value(data).map_err(|_| damaged())?;
-                    talk.cut = Some(row.message);
+                    self.cut = Some(row.message);
                 }
                 TURN => {
                     let row: TurnRow = serde_json::from_value(data).map_err(|_| damaged())?;
-                    talk.push_turn(row.message, row.turn);
+                    self.push_turn(row.message, row.turn);
                 }
                 RESULT => {
                     let result: ToolResult = serde_json::from_value(data).map_err(|_| damaged())?;
-                    talk.push_result(result);
+                    self.push_result(result);
+                }
+                WORDS => {
+                    let row: WordsRow = serde_json::from_value(data).map_err(|_| damaged())?;
+                    self.turns.push(Turn::user(row.words));
                 }
                 _ => {}
             }
         }
-        Ok(talk)
+        Ok(())
+    }
+
+    async fn keep(&self, run: &Run, stage: &str, row: impl Serialize) -> Result<(), Break> {
+        let data = serde_json::to_value(row).unwrap_or_default();
+        run.store().checkpoints().add(run.id, stage, self.scope.as_deref(), data, run.clock().now()).await?;
+        Ok(())
+    }
+
+    /// Keeps a turn of an advisor, and what it said in its conversation.
+    pub(crate) async fn add_advice(
+        &mut self,
+        run: &Run,
+        conversation: ConversationId,
+        said: &str,
+        turn: Turn,
+    ) -> Result<(), Break> {
+        let message = say(run, conversation, assist_store::Role::Assistant, said).await?;
+        self.add_turn(run, message, turn).await
+    }
+
+    /// Says something to the model that no tool gave back.
+    pub(crate) async fn add_words(&mut self, run: &Run, words: &str) -> Result<(), Break> {
+        self.keep(run, WORDS, WordsRow { words: words.to_owned() }).await?;
+        self.turns.push(Turn::user(words));
+        Ok(())
+    }
+
+    /// How often a tool was called in vain, or had to be asked for.
+    pub(crate) fn failures(&self, tool: &str) -> usize {
+        let parts = self.turns.iter().filter(|turn| turn.role == Role::User).flat_map(|turn| &turn.parts);
+        parts
+            .filter(|part| match part {
+                Part::Result(result) => result.failed && result.name == tool,
+                Part::Text(_) => true,
+                Part::Image(_) | Part::Call(_) => false,
+            })
+            .count()
     }
 
     /// The message that a call is received into, kept before the call is made. What a call that was cut off had brought,
@@ -121,8 +190,7 @@ impl Talk {
         };
         let id = message.id;
         run.store().messages().add(message).await?;
-        let row = serde_json::to_value(CallRow { message: id }).unwrap_or_default();
-        run.store().checkpoints().add(run.id, CALLED, None, row, run.clock().now()).await?;
+        self.keep(run, CALLED, CallRow { message: id }).await?;
         self.cut = Some(id);
         Ok(id)
     }
@@ -134,8 +202,7 @@ impl Talk {
 
     /// Keeps a turn of the model.
     pub(crate) async fn add_turn(&mut self, run: &Run, message: MessageId, turn: Turn) -> Result<(), Break> {
-        let row = serde_json::to_value(TurnRow { message, turn: turn.clone() }).unwrap_or_default();
-        run.store().checkpoints().add(run.id, TURN, None, row, run.clock().now()).await?;
+        self.keep(run, TURN, TurnRow { message, turn: turn.clone() }).await?;
         self.push_turn(message, turn);
         Ok(())
     }
@@ -148,8 +215,7 @@ impl Talk {
         (content, failed): (String, bool),
     ) -> Result<(), Break> {
         let result = ToolResult { id: call.id.clone(), name: call.name.clone(), content, failed };
-        let row = serde_json::to_value(&result).unwrap_or_default();
-        run.store().checkpoints().add(run.id, RESULT, None, row, run.clock().now()).await?;
+        self.keep(run, RESULT, &result).await?;
         self.push_result(result);
         Ok(())
     }

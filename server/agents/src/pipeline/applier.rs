@@ -43,6 +43,7 @@ pub(crate) struct Applier {
     /// Files the user agreed to beyond the one that was asked about.
     agreed: Vec<DocPath>,
     declined: usize,
+    ask_all: bool,
     /// The last component placed in each file: a new one goes behind it.
     last: BTreeMap<DocPath, String>,
 }
@@ -63,6 +64,21 @@ enum Planned {
 }
 
 impl Applier {
+    /// An applier of what was confirmed: these files are not asked about.
+    pub(crate) fn agreed_on(files: Vec<DocPath>) -> Self {
+        Self { agreed: files, ..Self::default() }
+    }
+
+    /// Whether every change is shown first, whatever the settings say.
+    pub(crate) fn ask_about_all(&mut self, all: bool) {
+        self.ask_all = all;
+    }
+
+    /// Whether the user did not want something.
+    pub(crate) fn was_declined(&self) -> bool {
+        self.declined > 0
+    }
+
     /// The files that were changed.
     pub(crate) fn changed(&self) -> Vec<String> {
         self.changed.keys().cloned().collect()
@@ -222,7 +238,7 @@ impl Applier {
     async fn agreed_to(&mut self, run: &Run, task: &Task, name: &str, plan: &Plan) -> Result<bool, Break> {
         let elsewhere = task.request.path.as_ref() != Some(&plan.path) && !self.agreed.contains(&plan.path);
         let unsure = plan.judgement.verdict == Verdict::Unverified;
-        if !elsewhere && !unsure && run.settings.apply == ApplyMode::Direct {
+        if !elsewhere && !unsure && run.settings.apply == ApplyMode::Direct && !self.ask_all {
             return Ok(true);
         }
         let before = plan.before.as_ref().map_or("", |document| document.text.as_str());
@@ -240,7 +256,7 @@ impl Applier {
         detail.push_str(&format!("\n```diff\n{diff}```\n"));
         let choices = vec!["Apply".to_owned(), "Skip".to_owned()];
         let question = Question { text, detail: Some(detail), choices, later: false };
-        let yes = matches!(run.ask(&question).await?, Answer::Yes);
+        let yes = matches!(run.ask(&question).await?, Answer::Yes | Answer::Partly { .. });
         if yes && elsewhere {
             self.agreed.push(plan.path.clone());
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
 use assist_gateway::{
-    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason, Tier,
+    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason,
 };
 use assist_store::NewMessage;
 use assist_syntax::{Block, Component, Scanned, Scanner};
@@ -200,7 +200,7 @@ impl<'r> Builder<'r> {
         let call = Call {
             run: self.run.id,
             agent: agent.to_owned(),
-            tier: Tier::B,
+            tier: self.task.tier,
             model: None,
             request: Request {
                 system: self.conversation.system.clone(),
@@ -393,7 +393,7 @@ impl<'r> Builder<'r> {
 
     /// The usage of a call, as an event.
     pub(crate) async fn account(&self, done: &Completion) -> Result<(), Break> {
-        let model = self.run.gateway.model_for(Tier::B).ok();
+        let model = self.run.gateway.model_for(self.task.tier).ok();
         let data = json!({
             "model": model.map(|model| format!("{}/{}", model.provider, model.model)),
             "inputTokens": done.usage.input,
@@ -410,6 +410,9 @@ impl<'r> Builder<'r> {
     fn say(&mut self, text: &str) {
         let offset = self.talk.len();
         self.talk.push_str(text);
+        if self.task.quiet {
+            return;
+        }
         // On a second reading the beginning has been shown already.
         if self.talk.len() > self.stored_talk {
             let from = self.stored_talk.max(offset) - offset;
@@ -443,7 +446,7 @@ impl<'r> Builder<'r> {
                 .await?;
             self.stored_raw = self.draft.raw.len();
         }
-        if self.talk.len() > self.stored_talk {
+        if self.talk.len() > self.stored_talk && !self.task.quiet {
             let data = json!({
                 "messageId": self.draft.message,
                 "offset": self.stored_talk,

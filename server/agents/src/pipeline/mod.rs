@@ -20,6 +20,7 @@ pub(crate) use builder::broken;
 pub(crate) use request::{Conversation, anchor};
 pub(crate) use task::{Draft, Task};
 
+use crate::ask::AskRequest;
 use crate::run::{Break, Run};
 use builder::{Builder, Read};
 
@@ -81,7 +82,7 @@ pub(crate) async fn finish(
     match build(&mut builder).await? {
         Built::Whole => {
             let words = builder.words().to_owned();
-            if applier.changed().is_empty() && !words.trim().is_empty() {
+            if applier.changed().is_empty() && !words.trim().is_empty() && !task.quiet {
                 run.host.show(run.id, &task.request.title(), &words);
             }
             Ok(applier.summary())
@@ -90,6 +91,21 @@ pub(crate) async fn finish(
             Err(Break::Failed("The text changed while Assist was working on it; ask again.".to_owned()))
         }
     }
+}
+
+/// Writes one part of a larger piece of work, whose task says everything. Returns one sentence about what was done.
+pub(crate) async fn build_task(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<String, Break> {
+    let conversation = request::messages(run, task, false).await?;
+    finish(run, task, applier, conversation).await
+}
+
+/// What a request says to the model, with the file and the selection it is about.
+pub(crate) async fn request_text(run: &Run, request: &AskRequest) -> Result<String, Break> {
+    let document = match &request.path {
+        Some(path) => Some(run.host.read(path).await?),
+        None => None,
+    };
+    Ok(request::render_request(request, document.as_ref()))
 }
 
 /// How building ended.

@@ -208,7 +208,7 @@ fn instruction(request: &AskRequest) -> String {
     }
 }
 
-fn render_request(request: &AskRequest, document: Option<&Document>) -> String {
+pub(crate) fn render_request(request: &AskRequest, document: Option<&Document>) -> String {
     let text = document.map(|document| document.text.as_str());
     let selection =
         request.selection.zip(text).and_then(|(range, text)| range.of(text).map(|s| (range, text, s)));

@@ -1,6 +1,9 @@
 //! What a run is about, kept so that another process can go on with it.
 
+use std::collections::HashSet;
+
 use assist_base::{ByteRange, ConversationId, EventKind, MessageId, RunId, Timestamp};
+use assist_gateway::Tier;
 use assist_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +53,10 @@ pub(crate) struct Task {
     pub(crate) target: Option<String>,
     /// What a resumed run had received.
     pub(crate) draft: Option<Draft>,
+    /// How strong a model writes it.
+    pub(crate) tier: Tier,
+    /// Whether its talk is kept to itself: it is part of a larger piece of work.
+    pub(crate) quiet: bool,
 }
 
 /// The row shape of the `asked` checkpoint.
@@ -86,6 +93,8 @@ impl Task {
             selected: anchored.selected,
             target: None,
             draft: None,
+            tier: Tier::B,
+            quiet: false,
         }
     }
 
@@ -111,8 +120,29 @@ impl Task {
 
     /// The task of a paused run, with what it had received and done, its selection found again in the present text.
     pub(crate) async fn load(store: &Store, run: RunId, host: &dyn Host) -> Result<Self, EngineError> {
+        let conversation = store.sessions().get(run).await?.conversation;
+        Self::load_of(store, run, conversation, host).await
+    }
+
+    /// As [`Task::load`], for the part of a run that has a conversation of its own.
+    pub(crate) async fn load_of(
+        store: &Store,
+        run: RunId,
+        conversation: ConversationId,
+        host: &dyn Host,
+    ) -> Result<Self, EngineError> {
         let damaged = || EngineError::NotFound(format!("{} with its first checkpoint", run.short()));
         let checkpoints = store.checkpoints().list(run).await?;
+        let said: HashSet<MessageId> =
+            store.messages().list(conversation).await?.into_iter().map(|message| message.id).collect();
+        let own = conversation.to_string();
+        let of_this = |stage: &str, data: &serde_json::Value| match stage {
+            ASKED => data["conversation"] == own.as_str(),
+            _ => {
+                serde_json::from_value(data["message"].clone()).is_ok_and(|id: MessageId| said.contains(&id))
+            }
+        };
+        let checkpoints: Vec<_> = checkpoints.into_iter().filter(|c| of_this(&c.stage, &c.data)).collect();
         let asked = checkpoints.iter().rfind(|c| c.stage == ASKED).ok_or_else(damaged)?;
         let row: AskedRow = serde_json::from_value(asked.data.clone()).map_err(|_| damaged())?;
         let mut draft = None;
@@ -164,6 +194,8 @@ impl Task {
             selected: row.selected,
             target: None,
             draft,
+            tier: Tier::B,
+            quiet: false,
         };
         if selection_done {
             task.request.selection = None;

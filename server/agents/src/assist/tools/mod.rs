@@ -7,6 +7,7 @@
 mod ask_user;
 mod list_files;
 mod outline;
+mod propose_plan;
 mod read_file;
 mod recall;
 mod remember;
@@ -30,6 +31,8 @@ pub(crate) enum Outcome {
     Material(String),
     /// What Assist or the user says.
     Said(String),
+    /// The user wants no more; the run ends with this sentence.
+    Over(String),
 }
 
 /// Why a tool gives nothing back.
@@ -72,7 +75,7 @@ pub(crate) trait Tool: Send + Sync {
 
 /// Every tool.
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
-    const ALL: [&dyn Tool; 8] = [
+    const ALL: [&dyn Tool; 9] = [
         &search::Search,
         &read_file::ReadFile,
         &outline::OutlineFile,
@@ -81,13 +84,21 @@ pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
         &recall::RecallMemory,
         &remember::Remember,
         &ask_user::AskUser,
+        &propose_plan::ProposePlan,
     ];
     ALL.into_iter()
 }
 
-/// What the model may call.
-pub(crate) fn offered(_bench: &Bench<'_>) -> Vec<assist_gateway::Tool> {
-    all().map(Tool::spec).collect()
+/// What the model may call: nothing is planned where nothing can be changed.
+pub(crate) fn offered(bench: &Bench<'_>) -> Vec<assist_gateway::Tool> {
+    let specs = all().map(Tool::spec);
+    specs.filter(|spec| bench.run.may_write || spec.name != "propose_plan").collect()
+}
+
+/// What looks at the workspace and does nothing else.
+pub(crate) fn reading() -> impl Iterator<Item = assist_gateway::Tool> {
+    let reading = ["search", "read_file", "outline", "list_files"];
+    all().map(Tool::spec).filter(move |spec| reading.contains(&spec.name.as_str()))
 }
 
 /// A tool as the model is told of it.

@@ -1,0 +1,141 @@
+//! Scopes changes of code: reads the manifests and what the work touches, and returns tasks. Before the first line is written.
+
+use assist_base::ConversationId;
+use assist_gateway::{Call, Extras, Message, Request, Tier, Tool, ToolCall, ToolChoice, Turn};
+use serde_json::{Value, json};
+
+use super::tasks::{self, Scoped};
+use crate::advisors::CODE;
+use crate::assist::{Bench, Talk, knowledge, reading_tools};
+use crate::orchestrator::Order;
+use crate::pipeline::broken;
+use crate::prompts;
+use crate::run::{Break, Run};
+
+/// How often it may look before it must say what is to be done.
+const MAX_ROUNDS: usize = 16;
+/// How often it is asked again because its tasks cannot be used.
+const MAX_AGAIN: usize = 2;
+/// The tool that takes the tasks.
+const SUBMIT: &str = "submit_tasks";
+
+/// Scopes an order.
+pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break> {
+    run.say("Working out what has to be done").await?;
+    let conversation = conversation(run, order).await?;
+    let steps: Vec<Value> = (1..)
+        .zip(&order.plan.steps)
+        .filter(|(number, _)| order.chosen.contains(number))
+        .map(|(number, step)| json!({ "number": number, "title": step.title, "why": step.why, "files": step.files, "commands": step.commands }))
+        .collect();
+    let asked = prompts::render(
+        "assist/scope.md",
+        json!({ "summary": order.plan.summary, "steps": steps, "note": order.note }),
+    );
+    let system = format!(
+        "{}\n\n{}",
+        prompts::render("assist/code_advisor.md", json!({})),
+        knowledge(run, &asked).await?
+    );
+    let mut talk = Talk::of_advisor(&order.name, system, vec![Message::user(asked)]);
+    talk.replay(run).await?;
+    let mut bench = Bench::of(run, conversation);
+    loop {
+        run.check()?;
+        let pending = talk.pending();
+        if !pending.is_empty() {
+            for call in pending {
+                if call.name != SUBMIT {
+                    let (content, failed) = bench.call(&call, &talk).await?;
+                    talk.add_result(run, &call, (content, failed)).await?;
+                    continue;
+                }
+                match submitted(&call) {
+                    Ok(scoped) => return Ok(scoped),
+                    Err(fault) => talk.add_result(run, &call, (fault, true)).await?,
+                }
+            }
+        } else if let Some((_, words)) = talk.answer() {
+            // Some models write the list instead of calling the tool.
+            if let Some(scoped) = written(&words) {
+                return Ok(scoped);
+            }
+            talk.add_words(run, &format!("Call {SUBMIT} with the tasks.")).await?;
+        }
+        if talk.failures(SUBMIT) > MAX_AGAIN {
+            return Err(Break::Failed(
+                "The work could not be broken down into tasks; nothing was changed. Ask again, in smaller steps.".to_owned(),
+            ));
+        }
+        ask(run, &mut talk, conversation).await?;
+    }
+}
+
+/// The conversation with the advisor: one for each order.
+async fn conversation(run: &Run, order: &Order) -> Result<ConversationId, Break> {
+    let key = format!("advisor {}", order.name);
+    for checkpoint in run.store().checkpoints().list(run.id).await? {
+        if checkpoint.stage == "advisor"
+            && checkpoint.component.as_deref() == Some(&key)
+            && let Ok(known) = serde_json::from_value(checkpoint.data["conversation"].clone())
+        {
+            return Ok(known);
+        }
+    }
+    let (conversation, now) = (ConversationId::new(), run.clock().now());
+    let title = Some(order.plan.summary.chars().take(120).collect());
+    run.store().conversations().create(conversation, run.project(), CODE, title, now).await?;
+    let data = json!({ "conversation": conversation });
+    run.store().checkpoints().add(run.id, "advisor", Some(&key), data, now).await?;
+    Ok(conversation)
+}
+
+fn submit_tool() -> Tool {
+    Tool {
+        name: SUBMIT.to_owned(),
+        description: "Hands over the tasks, once you know what has to be done.".to_owned(),
+        parameters: tasks::schema(),
+    }
+}
+
+async fn ask(run: &Run, talk: &mut Talk, conversation: ConversationId) -> Result<(), Break> {
+    let must = talk.rounds() >= MAX_ROUNDS;
+    let call = Call {
+        run: run.id,
+        agent: "code_advisor".to_owned(),
+        tier: Tier::B,
+        model: None,
+        request: Request {
+            system: talk.system.clone(),
+            messages: talk.messages.clone(),
+            max_output_tokens: run.settings.max_output_tokens,
+            temperature: None,
+        },
+    };
+    let extras = Extras {
+        turns: talk.turns.clone(),
+        tools: reading_tools().chain([submit_tool()]).collect(),
+        tool_choice: if must { ToolChoice::Named(SUBMIT.to_owned()) } else { ToolChoice::Auto },
+        ..Extras::default()
+    };
+    let answer = run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?;
+    crate::assist::account(run, &answer.choice.model.to_string(), &answer.done).await?;
+    let turn = if answer.is_whole() { answer.turn } else { Turn::assistant(answer.text.clone()) };
+    let said = if answer.text.trim().is_empty() {
+        turn.tool_calls().map(|call| call.name.clone()).collect::<Vec<_>>().join(", ")
+    } else {
+        answer.text
+    };
+    talk.add_advice(run, conversation, &said, turn).await
+}
+
+fn submitted(call: &ToolCall) -> Result<Vec<Scoped>, String> {
+    let arguments = call.arguments.clone().map_err(|bad| bad.to_string())?;
+    tasks::read(Value::Object(arguments)).map_err(|fault| format!("{fault} Call {SUBMIT} again."))
+}
+
+fn written(words: &str) -> Option<Vec<Scoped>> {
+    let (start, end) = (words.find('{')?, words.rfind('}')?);
+    let value = serde_json::from_str(words.get(start..=end)?).ok()?;
+    tasks::read(value).ok()
+}

@@ -1,0 +1,122 @@
+//! `propose_plan`: shows the user what Assist would do, and does what is confirmed.
+
+use assist_store::ConversationOutcome;
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::{Outcome, Tool, ToolError, read, spec, text};
+use crate::assist::bench::Bench;
+use crate::assist::card::{self, Plan};
+use crate::host::{Answer, Question};
+use crate::orchestrator::{self, Order};
+use crate::settings::PlanPolicy;
+
+pub(super) struct ProposePlan;
+
+#[async_trait]
+impl Tool for ProposePlan {
+    fn spec(&self) -> assist_gateway::Tool {
+        spec(
+            "propose_plan",
+            "Shows the user a plan and, once it is confirmed, has it carried out. Say what will be there, in the user's words. List every file that a step creates or changes, and every command it needs; look at the code first.",
+            json!({
+                "type": "object", "additionalProperties": false, "required": ["summary", "steps"],
+                "properties": {
+                    "summary": { "type": "string", "description": "what will be there when it is done, one or two sentences" },
+                    "steps": { "type": "array", "items": {
+                        "type": "object", "additionalProperties": false, "required": ["title"],
+                        "properties": {
+                            "title": { "type": "string" },
+                            "why": { "type": "string" },
+                            "files": { "type": "array", "items": { "type": "string" } },
+                            "commands": { "type": "array", "items": { "type": "string" }, "description": "what has to be run for it; the user runs it" },
+                            "needs": { "type": "array", "items": { "type": "integer" }, "description": "numbers of the steps it builds on, from 1" }
+                        }
+                    } }
+                }
+            }),
+        )
+    }
+
+    fn about(&self, arguments: &Map<String, Value>) -> String {
+        text(arguments, "summary")
+    }
+
+    async fn call(&self, bench: &mut Bench<'_>, arguments: Value) -> Result<Outcome, ToolError> {
+        if !bench.run.may_write {
+            return Err(ToolError::Failed("The workspace is read-only: nothing can be changed.".to_owned()));
+        }
+        let plan: Plan = read(arguments)?;
+        if let Some(faults) = plan.faults() {
+            return Err(ToolError::Failed(faults));
+        }
+        let (chosen, note) = match confirmed(bench, &plan).await? {
+            Confirmed::Go(chosen, note) => (chosen, note),
+            Confirmed::Not(outcome) => return Ok(outcome),
+        };
+        let (run, now) = (bench.run, bench.run.clock().now());
+        let stored = json!({ "card": plan, "steps": chosen, "note": note });
+        run.store().sessions().set_plan(run.id, stored, now).await?;
+        let conversations = run.store().conversations();
+        conversations.set_outcome(bench.conversation, ConversationOutcome::Tasked, now).await?;
+        let order = Order { name: bench.call_name(), plan, chosen, note };
+        let report = orchestrator::execute(run, &order).await?;
+        Ok(Outcome::Said(report.told()))
+    }
+}
+
+enum Confirmed {
+    /// These steps, minding this.
+    Go(Vec<usize>, Option<String>),
+    /// Not this plan.
+    Not(Outcome),
+}
+
+async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, ToolError> {
+    let all: Vec<usize> = (1..=plan.steps.len()).collect();
+    let run = bench.run;
+    if run.settings.plan == PlanPolicy::Never {
+        return Ok(Confirmed::Go(all, None));
+    }
+    let estimate = card::estimate(run, plan.steps.len()).await?;
+    let markdown = plan.markdown(&estimate);
+    let first = plan.summary.split_whitespace().collect::<Vec<_>>().join(" ");
+    let question = Question {
+        text: format!("{first} Shall I start?"),
+        detail: Some(markdown.clone()),
+        choices: vec!["Start".to_owned(), "Not now".to_owned()],
+        later: true,
+    };
+    let data = json!({ "plan": plan, "estimate": estimate });
+    let answer = bench.ask("plan", &question, data).await?;
+    let (chosen, note) = match answer {
+        Answer::Yes => (all, None),
+        Answer::Partly { steps, note } => {
+            let chosen = if steps.is_empty() { all.clone() } else { steps };
+            if let Some(unknown) = chosen.iter().find(|step| !all.contains(step)) {
+                return Ok(Confirmed::Not(Outcome::Said(format!(
+                    "The user confirmed step {unknown}, which the plan does not have. Propose it again and ask which steps are meant."
+                ))));
+            }
+            (all.into_iter().filter(|step| chosen.contains(step)).collect(), note)
+        }
+        Answer::Text(words) => {
+            bench.say(assist_store::Role::Assistant, &markdown).await?;
+            bench.say(assist_store::Role::User, &words).await?;
+            return Ok(Confirmed::Not(Outcome::Said(format!(
+                "The user wants the plan otherwise: {words}\nChange it and call propose_plan again."
+            ))));
+        }
+        Answer::No | Answer::Dismissed => {
+            bench.say(assist_store::Role::Assistant, &markdown).await?;
+            let conversations = run.store().conversations();
+            let declined = ConversationOutcome::Declined;
+            conversations.set_outcome(bench.conversation, declined, run.clock().now()).await?;
+            return Ok(Confirmed::Not(Outcome::Over(
+                "Nothing was changed: you did not want the plan.".to_owned(),
+            )));
+        }
+    };
+    bench.say(assist_store::Role::Assistant, &markdown).await?;
+    Ok(Confirmed::Go(chosen, note))
+}

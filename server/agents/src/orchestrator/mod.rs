@@ -1,0 +1,160 @@
+//! Carries out what the user confirmed: an advisor scopes it into tasks, the tasks run in the order of what they build on,
+//! several at once where they touch different files, and every one of them is kept in the store.
+//!
+//! Laws: nothing is begun that was not confirmed; a file that is not on the card is asked about as any other. A task that is
+//! done is never done again, also after a crash. One that fails is tried again, then with a stronger model, then given up,
+//! and what builds on it is skipped and said to be.
+//!
+//! Limits: commands are not run; they are named for the user at the end.
+
+mod edit;
+mod report;
+
+use std::collections::HashSet;
+
+use assist_base::DocPath;
+use assist_gateway::Tier;
+use assist_store::{NewTask, Task, TaskId, TaskStatus};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use serde_json::json;
+
+pub(crate) use report::Report;
+
+use crate::advisors::{self, Scoped, Work};
+use crate::assist::Plan;
+use crate::run::{Break, Run};
+
+/// How many tasks run at once.
+const AT_ONCE: usize = 3;
+/// How often a task is begun: twice as it is, once with a stronger model.
+const MOST_ATTEMPTS: u64 = 3;
+
+/// What the user confirmed.
+pub(crate) struct Order {
+    /// A name of its own within the run.
+    pub(crate) name: String,
+    pub(crate) plan: Plan,
+    /// The steps, from 1.
+    pub(crate) chosen: Vec<usize>,
+    /// What is to be minded.
+    pub(crate) note: Option<String>,
+}
+
+/// Carries it out, as far as it goes.
+pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
+    if of(run, order).await?.is_empty() {
+        let scoped = advisors::scope(run, advisors::CODE, order).await?;
+        let tasks = planned(order, scoped);
+        run.store().tasks().plan(run.id, tasks, run.clock().now()).await?;
+    }
+    run.store().tasks().restart_interrupted(run.id, run.clock().now()).await?;
+    waves(run, order).await?;
+    Ok(Report::of(&of(run, order).await?))
+}
+
+/// The tasks of an order.
+async fn of(run: &Run, order: &Order) -> Result<Vec<Task>, Break> {
+    let tasks = run.store().tasks().list(run.id).await?;
+    Ok(tasks.into_iter().filter(|task| task.input["order"] == order.name.as_str()).collect())
+}
+
+fn planned(order: &Order, scoped: Vec<Scoped>) -> Vec<NewTask> {
+    let ids: Vec<TaskId> = scoped.iter().map(|_| TaskId::new()).collect();
+    let tasks = scoped.into_iter().zip(&ids).map(|(task, id)| {
+        let input = match &task.work {
+            Work::Edit { files } => json!({ "order": order.name, "kind": "edit", "files": files }),
+            Work::Command { line } => json!({ "order": order.name, "kind": "command", "command": line }),
+        };
+        NewTask {
+            id: *id,
+            title: task.title,
+            description: task.instructions,
+            agent: advisors::CODE.to_owned(),
+            tier: task.tier.as_str().chars().next().unwrap_or('B'),
+            input,
+            depends_on: task.depends_on.iter().filter_map(|at| ids.get(at - 1).copied()).collect(),
+        }
+    });
+    tasks.collect()
+}
+
+/// Runs what is ready until nothing is. Tasks that touch the same file wait for each other.
+async fn waves(run: &Run, order: &Order) -> Result<(), Break> {
+    let confirmed: HashSet<DocPath> = order.plan.files(&order.chosen).into_iter().collect();
+    let mut at_work = FuturesUnordered::new();
+    let mut busy: Vec<(TaskId, Vec<String>)> = Vec::new();
+    loop {
+        run.check()?;
+        for task in run.store().tasks().ready(run.id).await? {
+            let files = files(&task);
+            let clash =
+                busy.iter().any(|(id, others)| *id == task.id || others.iter().any(|f| files.contains(f)));
+            if task.input["order"] != order.name.as_str() || clash || at_work.len() >= AT_ONCE {
+                continue;
+            }
+            busy.push((task.id, files));
+            at_work.push(one(run, order, task, &confirmed));
+        }
+        match at_work.next().await {
+            None => return Ok(()),
+            Some(finished) => {
+                let id = finished?;
+                busy.retain(|(other, _)| *other != id);
+            }
+        }
+    }
+}
+
+fn files(task: &Task) -> Vec<String> {
+    let files = task.input["files"].as_array().into_iter().flatten();
+    files.filter_map(|file| file.as_str().map(str::to_owned)).collect()
+}
+
+/// Works on one task until it is done or given up.
+async fn one(
+    run: &Run,
+    order: &Order,
+    mut task: Task,
+    confirmed: &HashSet<DocPath>,
+) -> Result<TaskId, Break> {
+    let tasks = run.store().tasks();
+    if let Some(command) = task.input["command"].as_str() {
+        let output = json!({ "command": command });
+        tasks.set_status(task.id, TaskStatus::Done, Some(output), None, run.clock().now()).await?;
+        return Ok(task.id);
+    }
+    loop {
+        task = tasks.set_status(task.id, TaskStatus::Running, None, None, run.clock().now()).await?;
+        run.say(format!("{}: working", task.title)).await?;
+        let tier = tier(&task);
+        match edit::work(run, order, &task, tier, confirmed).await {
+            Ok(done) => {
+                let output = json!({ "summary": done.summary, "files": done.files });
+                tasks.set_status(task.id, TaskStatus::Done, Some(output), None, run.clock().now()).await?;
+                run.say(format!("{}: done", task.title)).await?;
+                return Ok(task.id);
+            }
+            Err(edit::Undone::Break(halted)) => return Err(halted),
+            Err(edit::Undone::Failed(why)) if task.attempts < MOST_ATTEMPTS => {
+                edit::ended(run, &task).await?;
+                run.say(format!("{}: trying again ({why})", task.title)).await?;
+            }
+            Err(edit::Undone::Failed(why) | edit::Undone::Unwanted(why)) => {
+                run.say(format!("{}: given up ({why})", task.title)).await?;
+                tasks.set_status(task.id, TaskStatus::Failed, None, Some(why), run.clock().now()).await?;
+                return Ok(task.id);
+            }
+        }
+    }
+}
+
+/// The model for this attempt: a stronger one for the last.
+fn tier(task: &Task) -> Tier {
+    let own = task.tier.to_string().parse().unwrap_or(Tier::B);
+    match own {
+        _ if task.attempts < MOST_ATTEMPTS => own,
+        Tier::A => Tier::B,
+        Tier::B | Tier::C => Tier::C,
+    }
+}

@@ -28,6 +28,8 @@ prompts![
     "assist/system.md",
     "assist/context.md",
     "assist/task.md",
+    "assist/memory.md",
+    "assist/exchange.md",
     "assist/scope.md",
     "assist/code_advisor.md",
 ];

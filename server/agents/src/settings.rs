@@ -67,6 +67,8 @@ pub struct Options {
     pub apply: Option<ApplyMode>,
     /// When a plan is confirmed first.
     pub plan: Option<PlanPolicy>,
+    /// Whether talks are looked through for what is worth remembering.
+    pub remember: Option<bool>,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: Option<u32>,
     /// User scope only: how to reach the providers.
@@ -202,6 +204,8 @@ pub struct Settings {
     pub apply: ApplyMode,
     /// When a plan is confirmed first.
     pub plan: PlanPolicy,
+    /// Whether talks are looked through for what is worth remembering.
+    pub remember: bool,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: u32,
     /// What the gateway needs.
@@ -286,6 +290,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
     Settings {
         apply: layers.iter().find_map(|l| l.options.apply).unwrap_or_default(),
         plan: plan(layers, &mut warnings),
+        remember: layers.iter().find_map(|l| l.options.remember).unwrap_or(true),
         max_output_tokens: layers
             .iter()
             .find_map(|l| l.options.max_output_tokens)

@@ -8,6 +8,7 @@ mod ask;
 mod cancel;
 mod confirm;
 mod decline;
+mod forget;
 mod resume;
 mod undo;
 
@@ -36,8 +37,11 @@ pub const RESUME: &str = "assist.resume";
 /// Takes a run's changes back.
 pub const UNDO: &str = "assist.undo";
 
+/// Forgets something that is remembered.
+pub const FORGET: &str = "assist.forget";
+
 /// Every command.
-pub const NAMES: [&str; 7] = [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, RESUME, UNDO];
+pub const NAMES: [&str; 8] = [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, RESUME, UNDO, FORGET];
 
 /// Does a command.
 pub async fn execute(
@@ -58,6 +62,7 @@ pub async fn execute(
         DECLINE => decline::execute(workspaces, read(name, argument)?).await,
         CANCEL => cancel::execute(workspaces, read(name, argument)?).await,
         RESUME => resume::execute(workspaces, read(name, argument)?).await,
+        FORGET => forget::execute(workspaces, read(name, argument)?).await,
         UNDO => undo::execute(workspaces, read(name, argument)?).await,
         _ => Err(failure::arguments(format!("there is no command `{name}`"))),
     }

@@ -35,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) system: String,
     /// What of the memory is in it.
     pub(crate) used: Vec<(MemoryId, Option<f64>)>,
+    /// The same, as it is remembered.
+    pub(crate) memories: Vec<Memory>,
 }
 
 /// Gathers it for a request in these words; `first` says that the conversation begins with it.
@@ -89,12 +91,12 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
             "id": task.marker, "rules": rules,
         }),
     );
-    let system = match run.may_write {
+    let system = match run.may_write && run.settings.plan != PlanPolicy::Always {
         true => format!("{system}\n\n{}", prompts::render("edits.md", json!({ "id": task.marker }))),
         false => system,
     };
     let used = used.into_iter().chain(open.iter().map(|memory| (memory.id, None))).collect();
-    Ok(Known { system: format!("{system}\n\n{context}"), used })
+    Ok(Known { system: format!("{system}\n\n{context}"), used, memories: known })
 }
 
 /// What an advisor knows before it looks: the rules and the map.
@@ -123,7 +125,7 @@ fn budget(run: &Run) -> u64 {
 }
 
 /// `text` up to so many tokens, cut at a line where it is longer.
-fn within(text: &str, tokens: u64) -> String {
+pub(super) fn within(text: &str, tokens: u64) -> String {
     if estimate_tokens(text) <= tokens {
         return text.trim().to_owned();
     }

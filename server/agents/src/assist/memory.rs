@@ -1,10 +1,16 @@
 //! What is remembered out of conversations: kept with its source, shown, and used later.
 
 use assist_base::EventKind;
-use assist_store::{Category, FoundMemory, Memory, MemoryId, NewMemory, Remembered, Source};
+use assist_gateway::{Call, Extras, Message, Output, Request, Tier};
+use assist_store::{Category, FoundMemory, Memory, MemoryId, NewMemory, Remembered, Role, Source};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::context::within;
+use super::receive::account;
 use super::tools::ToolError;
+use crate::pipeline::Task;
+use crate::prompts;
 use crate::run::{Break, Run};
 
 /// How sure something is that was just said.
@@ -69,5 +75,108 @@ pub(crate) async fn tell_used(run: &Run, used: &[Memory]) -> Result<(), Break> {
 fn shown(memory: &Memory) -> Value {
     json!({
         "memoryId": memory.id, "category": memory.category.as_str(), "key": memory.key, "value": memory.value,
+    })
+}
+
+/// The stage that says that a run's talk was drawn from.
+const DRAWN: &str = "assist_drawn";
+/// Fewer words of the user hold nothing.
+const FEWEST_WORDS: usize = 3;
+/// The most that is kept of one exchange.
+const MOST_DRAWN: usize = 4;
+/// Tokens of either side that are looked at.
+const EXCHANGE_TOKENS: u64 = 3_000;
+
+/// What the model notes.
+#[derive(Deserialize)]
+struct Notes {
+    memories: Vec<Note>,
+}
+
+#[derive(Deserialize)]
+struct Note {
+    category: String,
+    key: String,
+    value: String,
+    #[serde(default)]
+    contradicts: String,
+}
+
+/// Draws from a talk that has ended in `answer` what is worth remembering: one call of the cheap tier, none where Assist has
+/// remembered something by itself already, where the user hardly said anything, or where the setting `remember` is off.
+/// What goes wrong here is no fault of the run.
+pub(crate) async fn draw(run: &Run, task: &Task, answer: &str, known: &[Memory]) -> Result<(), Break> {
+    let messages = run.store().messages().of_run(run.id).await?;
+    let user: Vec<&str> = messages
+        .iter()
+        .filter(|message| message.conversation == task.conversation && message.role == Role::User)
+        .map(|message| message.content.trim())
+        .collect();
+    let user = user.join("\n\n");
+    let few = user.split_whitespace().count() < FEWEST_WORDS;
+    let drawn = run.store().checkpoints().list(run.id).await?.iter().any(|c| c.stage == DRAWN);
+    if !run.settings.remember || !run.may_write || few || drawn {
+        return Ok(());
+    }
+    let known: Vec<Value> = known
+        .iter()
+        .map(|m| json!({ "id": m.id.short(), "category": m.category.as_str(), "key": m.key, "value": m.value }))
+        .collect();
+    let (user, answer) = (within(&user, EXCHANGE_TOKENS), within(answer, EXCHANGE_TOKENS));
+    let exchange =
+        prompts::render("assist/exchange.md", json!({ "known": known, "user": user, "answer": answer }));
+    let call = Call {
+        run: run.id,
+        agent: "memory".to_owned(),
+        tier: Tier::A,
+        model: None,
+        request: Request {
+            system: prompts::render("assist/memory.md", json!({})),
+            messages: vec![Message::user(exchange)],
+            max_output_tokens: run.settings.max_output_tokens.min(1_024),
+            temperature: None,
+        },
+    };
+    let output = Output::Schema { name: "memories".to_owned(), schema: schema() };
+    let extras = Extras { output, ..Extras::default() };
+    let answer = match run.unless_halted(run.gateway.ask(call, extras)).await? {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::info!(%error, "nothing was drawn from a talk");
+            return Ok(());
+        }
+    };
+    account(run, &answer.choice.model.to_string(), &answer.done).await?;
+    run.store().checkpoints().add(run.id, DRAWN, None, json!({}), run.clock().now()).await?;
+    let notes = answer.json().ok().and_then(|value| serde_json::from_value::<Notes>(value).ok());
+    for note in notes.into_iter().flat_map(|notes| notes.memories).take(MOST_DRAWN) {
+        let Ok(category) = note.category.parse() else { continue };
+        let contradicts = Some(note.contradicts).filter(|id| !id.trim().is_empty());
+        let noted = Noted { category, key: note.key, value: note.value, contradicts };
+        let source = Source { conversation: Some(task.conversation), run: Some(run.id), note: None };
+        match keep(run, noted, source).await {
+            Ok(_) => {}
+            Err(ToolError::Break(halted)) => return Err(halted),
+            Err(ToolError::Failed(why) | ToolError::Refused(why)) => {
+                tracing::info!(why, "something was not remembered");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn schema() -> Value {
+    json!({
+        "type": "object", "additionalProperties": false, "required": ["memories"],
+        "properties": { "memories": { "type": "array", "items": {
+            "type": "object", "additionalProperties": false,
+            "required": ["category", "key", "value", "contradicts"],
+            "properties": {
+                "category": { "type": "string", "enum": ["decision", "preference", "open", "context", "experiment"] },
+                "key": { "type": "string" },
+                "value": { "type": "string" },
+                "contradicts": { "type": "string" }
+            }
+        } } }
     })
 }

@@ -107,6 +107,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
             }
             if let Some(sentence) = bench.over() {
                 bench.answered(None).await?;
+                learn(run, task, &talk, "(The user did not want this plan.)").await?;
                 return Ok(sentence);
             }
             continue;
@@ -114,6 +115,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
         if let Some((message, words)) = talk.answer() {
             bench.answered(message).await?;
             run.host.show(run.id, &task.request.title(), &words);
+            learn(run, task, &talk, &words).await?;
             run.emit(EventKind::AgentCompleted, json!({ "agent": "assist" })).await?;
             return Ok("Answered.".to_owned());
         }
@@ -149,6 +151,12 @@ async fn keep_cut(run: &Run, task: &mut Task, talk: &Talk) -> Result<(), Break> 
         *task = loaded.map_err(|error| Break::Failed(error.to_string()))?;
     }
     Ok(())
+}
+
+/// Has what is worth remembering drawn from a talk that is over. Nothing more is drawn where Assist has remembered something
+/// while it talked.
+async fn learn(run: &Run, task: &Task, talk: &Talk, answer: &str) -> Result<(), Break> {
+    if talk.has_called("remember") { Ok(()) } else { memory::draw(run, task, answer, &talk.memories).await }
 }
 
 /// Why no more tools may be called, if that is so.

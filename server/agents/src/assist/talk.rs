@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use assist_base::{ConversationId, MessageId};
 use assist_gateway::{Message, Part, Role, ToolCall, ToolResult, Turn, estimate_tokens};
-use assist_store::{MemoryId, NewMessage};
+use assist_store::{Memory, MemoryId, NewMessage};
 use serde::{Deserialize, Serialize};
 
 use super::context;
@@ -60,6 +60,8 @@ pub(crate) struct Talk {
     done: Vec<String>,
     /// What is remembered and was shown to the model, with how well it fitted.
     pub(crate) used: Vec<(MemoryId, Option<f64>)>,
+    /// The same, as it is remembered.
+    pub(crate) memories: Vec<Memory>,
 }
 
 /// What a call asks: its tool and its arguments.
@@ -81,7 +83,8 @@ impl Talk {
         let first = messages.is_empty();
         let known = context::gather(run, task, &words, first).await?;
         messages.push(Message::user(pipeline::request_text(run, &task.request).await?));
-        let mut talk = Self { used: known.used, ..Self::new(None, known.system, messages) };
+        let mut talk =
+            Self { used: known.used, memories: known.memories, ..Self::new(None, known.system, messages) };
         talk.replay(run).await?;
         Ok(talk)
     }
@@ -97,6 +100,7 @@ impl Talk {
             rounds: 0,
             done: Vec::new(),
             used: Vec::new(),
+            memories: Vec::new(),
         }
     }
 
@@ -267,6 +271,11 @@ impl Talk {
     pub(crate) fn seen(&self, call: &ToolCall) -> usize {
         let wanted = key(call);
         self.done.iter().filter(|done| **done == wanted).count()
+    }
+
+    /// Whether a tool was called.
+    pub(crate) fn has_called(&self, tool: &str) -> bool {
+        self.done.iter().any(|done| done.split(' ').next() == Some(tool))
     }
 
     /// How many calls were made that had been made before.

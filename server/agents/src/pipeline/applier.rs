@@ -74,6 +74,11 @@ impl Applier {
         self.ask_all = all;
     }
 
+    /// Whether every change is shown first.
+    pub(crate) fn asks_about_all(&self) -> bool {
+        self.ask_all
+    }
+
     /// Whether the user did not want something.
     pub(crate) fn was_declined(&self) -> bool {
         self.declined > 0

@@ -333,7 +333,11 @@ async fn agreed_to(run: &Run, task: &Task, applier: &mut Applier, plans: &[Plan]
         .filter(|plan| plan.judgement.verdict == Verdict::Unverified)
         .map(|plan| plan.path.as_str())
         .collect();
-    if others.is_empty() && unsure.is_empty() && run.settings.apply == ApplyMode::Direct {
+    if others.is_empty()
+        && unsure.is_empty()
+        && run.settings.apply == ApplyMode::Direct
+        && !applier.asks_about_all()
+    {
         return Ok(true);
     }
     let paths: Vec<&str> = plans.iter().map(|plan| plan.path.as_str()).collect();

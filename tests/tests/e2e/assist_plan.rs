@@ -90,7 +90,9 @@ fn card(ran: &Ran) -> String {
 /// How often a question in these words was asked of the model.
 fn times(desk: &Desk, words: &str) -> usize {
     let requests = desk.sim.requests();
-    requests.iter().filter(|request| request.last_user().contains(words)).count()
+    let asked = requests.iter().filter_map(|request| request.asked.as_ref());
+    let of_the_talk = asked.filter(|asked| !asked.system.contains("worth remembering"));
+    of_the_talk.filter(|asked| asked.last_user().contains(words)).count()
 }
 
 #[test]

@@ -367,6 +367,7 @@ impl Engine {
             settings,
             gateway,
             handle: Arc::clone(&handle),
+            telling: tokio::sync::Mutex::default(),
         };
         let engine = Arc::clone(self);
         tokio::spawn(async move {

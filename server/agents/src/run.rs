@@ -121,6 +121,8 @@ pub(crate) struct Run {
     pub(crate) settings: Settings,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) handle: Arc<Handle>,
+    /// Events are shown in the order of their numbers, also where components are written beside each other.
+    pub(crate) telling: tokio::sync::Mutex<()>,
 }
 
 impl Run {
@@ -153,6 +155,7 @@ impl Run {
 
     /// Stores an event, then shows it.
     pub(crate) async fn emit(&self, kind: EventKind, data: Value) -> Result<Event, StoreError> {
+        let _turn = self.telling.lock().await;
         let event = self.store().events().append(self.id, kind, data, self.clock().now()).await?;
         self.host.event(&event);
         Ok(event)

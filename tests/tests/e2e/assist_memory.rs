@@ -30,7 +30,7 @@ fn notes(notes: &[Value]) -> Reply {
 fn known(desk: &Desk) -> String {
     let requests = desk.sim.requests();
     let talks = requests.iter().filter_map(|request| request.asked.as_ref());
-    talks.filter(|asked| asked.system.contains("## How you work")).last().expect("a talk").system.clone()
+    talks.filter(|asked| asked.system.contains("## How you work")).next_back().expect("a talk").system.clone()
 }
 
 fn drawn(desk: &Desk) -> usize {

@@ -29,8 +29,8 @@ fn notes(notes: &[Value]) -> Reply {
 /// The system prompt of the newest request of a talk.
 fn known(desk: &Desk) -> String {
     let requests = desk.sim.requests();
-    let talks = requests.iter().filter_map(|request| request.asked.as_ref());
-    talks.filter(|asked| asked.system.contains("## How you work")).next_back().expect("a talk").system.clone()
+    let mut talks = requests.iter().filter_map(|request| request.asked.as_ref());
+    talks.rfind(|asked| asked.system.contains("## How you work")).expect("a talk").system.clone()
 }
 
 fn drawn(desk: &Desk) -> usize {

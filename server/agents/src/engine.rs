@@ -199,6 +199,11 @@ impl Engine {
         self.workspace.trust() == Trust::Trusted
     }
 
+    /// What time it is to this engine.
+    pub fn now(&self) -> assist_base::Timestamp {
+        self.clock.now()
+    }
+
     /// This process, as the database knows it.
     pub fn owner(&self) -> &Owner {
         &self.owner
@@ -533,6 +538,9 @@ impl Engine {
         let all = futures::future::join_all(handles.iter().map(|handle| handle.rested()));
         if tokio::time::timeout(SHUTDOWN_GRACE, all).await.is_err() {
             tracing::warn!("runs did not come to rest in time; the next start will pause them");
+        }
+        if let Err(error) = self.store.open_documents().close_all(&self.owner).await {
+            tracing::debug!(%error, "open documents were not forgotten");
         }
     }
 

@@ -352,6 +352,25 @@ impl Engine {
         Ok(Some(text))
     }
 
+    /// Tells other processes which documents this one has opened and closed.
+    pub async fn tell_open(
+        &self,
+        opened: impl Iterator<Item = &DocPath>,
+        closed: impl Iterator<Item = &DocPath>,
+    ) {
+        let (store, now) = (self.store.open_documents(), self.now());
+        for path in opened {
+            if let Err(error) = store.set(path, self.owner(), 0, None, false, now).await {
+                tracing::debug!(%error, "an open document was not noted");
+            }
+        }
+        for path in closed {
+            if let Err(error) = store.close(path, self.owner()).await {
+                tracing::debug!(%error, "a closed document was not noted");
+            }
+        }
+    }
+
     /// What other live processes hold open, and what they call themselves.
     async fn open_elsewhere(&self) -> Result<BTreeMap<DocPath, String>, EngineError> {
         let me = self.owner();

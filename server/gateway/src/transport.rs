@@ -71,9 +71,13 @@ impl Transport {
             Some(io::ErrorKind::ConnectionRefused) if endpoint.is_local() => {
                 "nothing listens there, so start the server or correct the base URL".to_owned()
             }
-            Some(io::ErrorKind::ConnectionRefused) => {
-                "the connection was refused, so check the base URL and the network".to_owned()
-            }
+            Some(io::ErrorKind::ConnectionRefused) => match proxy_variable(endpoint) {
+                // Whether it was asked depends on NO_PROXY too. Its address is not told: it can hold a password.
+                Some(name) => format!(
+                    "the connection was refused, perhaps by the proxy that {name} names, so check {name}, NO_PROXY and the base URL"
+                ),
+                None => "the connection was refused, so check the base URL and the network".to_owned(),
+            },
             _ if text.contains("dns error") || text.contains("lookup") => {
                 "the name is not known, so check the base URL and the network".to_owned()
             }
@@ -85,6 +89,15 @@ impl Transport {
         };
         GatewayError::Network { provider, address, detail }
     }
+}
+
+/// The variable that names a proxy for an address.
+fn proxy_variable(endpoint: &Endpoint) -> Option<&'static str> {
+    let names: &[&'static str] = match endpoint.is_plain() {
+        true => &["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"],
+        false => &["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"],
+    };
+    names.iter().copied().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// The messages of an error and its causes, for reading, never with an address in it.

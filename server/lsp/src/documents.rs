@@ -27,6 +27,8 @@ pub struct Documents {
     open: Mutex<HashMap<Place, Open>>,
     encoding: OnceLock<Encoding>,
     openings: std::sync::atomic::AtomicU64,
+    /// Changes when a document is opened or closed.
+    listing: watch::Sender<u64>,
 }
 
 /// One open document.
@@ -158,6 +160,7 @@ impl Documents {
             captured: VecDeque::new(),
         };
         self.lock().insert(place, open);
+        self.listing.send_modify(|changes| *changes += 1);
     }
 
     /// A document was changed.
@@ -182,7 +185,13 @@ impl Documents {
     pub fn did_close(&self, uri: &str) {
         if let Ok(place) = uri::parse(uri) {
             self.lock().remove(&place);
+            self.listing.send_modify(|changes| *changes += 1);
         }
+    }
+
+    /// Changes when a document is opened or closed.
+    pub fn listing(&self) -> watch::Receiver<u64> {
+        self.listing.subscribe()
     }
 
     /// The document that `uri` names, as it is now.

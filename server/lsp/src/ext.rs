@@ -1,5 +1,7 @@
 //! What goes beyond the protocol: requests and notifications of our own. PROTOCOL.md describes them; a test compares.
 
+pub mod kept;
+
 use assist_agents::store::{ListFilter, Session};
 use serde::Deserialize;
 use serde_json::{Value, json};

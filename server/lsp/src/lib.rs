@@ -104,6 +104,18 @@ fn assemble(boot: Boot) -> Parts {
     .custom_method(ext::STATUS, Server::status)
     .custom_method(ext::SESSIONS, Server::sessions)
     .custom_method(ext::EVENTS, Server::events)
+    .custom_method(ext::kept::MEMORY, Server::memory)
+    .custom_method(ext::kept::MEMORY_ADD, Server::memory_add)
+    .custom_method(ext::kept::MEMORY_UPDATE, Server::memory_update)
+    .custom_method(ext::kept::MEMORY_FORGET, Server::memory_forget)
+    .custom_method(ext::kept::COSTS, Server::costs)
+    .custom_method(ext::kept::MODELS, Server::models)
+    .custom_method(ext::kept::SEARCH, Server::search)
+    .custom_method(ext::kept::SNAPSHOTS, Server::snapshots)
+    .custom_method(ext::kept::SNAPSHOT_CREATE, Server::snapshot_create)
+    .custom_method(ext::kept::SNAPSHOT_DIFF, Server::snapshot_diff)
+    .custom_method(ext::kept::SNAPSHOT_RESTORE, Server::snapshot_restore)
+    .custom_method(ext::kept::EXPORT, Server::export)
     .finish();
     let (link, workspaces) = made.expect("the service is built by calling the closure once");
     Parts { transport: Transport::new(service, documents, outbox), socket, link, workspaces }

@@ -12,6 +12,7 @@ use tower_lsp::ls_types::{
     WorkDoneProgressCancelParams,
 };
 
+use crate::ext::kept;
 use crate::handshake::Handshake;
 use crate::link::Link;
 use crate::transport::captured;
@@ -66,6 +67,66 @@ impl Server {
     /// `assist/events`
     pub async fn events(&self, params: Value) -> Result<Value> {
         ext::events(&self.workspaces, &params).await
+    }
+
+    /// `assist/memory`
+    pub async fn memory(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::MEMORY, &params).await
+    }
+
+    /// `assist/memoryAdd`
+    pub async fn memory_add(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::MEMORY_ADD, &params).await
+    }
+
+    /// `assist/memoryUpdate`
+    pub async fn memory_update(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::MEMORY_UPDATE, &params).await
+    }
+
+    /// `assist/memoryForget`
+    pub async fn memory_forget(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::MEMORY_FORGET, &params).await
+    }
+
+    /// `assist/costs`
+    pub async fn costs(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::COSTS, &params).await
+    }
+
+    /// `assist/models`
+    pub async fn models(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::MODELS, &params).await
+    }
+
+    /// `assist/search`
+    pub async fn search(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::SEARCH, &params).await
+    }
+
+    /// `assist/snapshots`
+    pub async fn snapshots(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::SNAPSHOTS, &params).await
+    }
+
+    /// `assist/snapshotCreate`
+    pub async fn snapshot_create(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::SNAPSHOT_CREATE, &params).await
+    }
+
+    /// `assist/snapshotDiff`
+    pub async fn snapshot_diff(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::SNAPSHOT_DIFF, &params).await
+    }
+
+    /// `assist/snapshotRestore`
+    pub async fn snapshot_restore(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::SNAPSHOT_RESTORE, &params).await
+    }
+
+    /// `assist/export`
+    pub async fn export(&self, params: Value) -> Result<Value> {
+        kept::answer(&self.workspaces, kept::EXPORT, &params).await
     }
 
     /// `window/workDoneProgress/cancel`, which the library leaves out.

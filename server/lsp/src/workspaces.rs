@@ -4,9 +4,9 @@
 //! asks. What a workspace has to say at its start (recovered files, paused runs) is said once. Trust is decided at opening:
 //! when the editor's trust changes, the engines are let go, their runs paused, and opened anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use assist_agents::runtime::{Trust, workspace_root};
 use assist_agents::store::{ListFilter, Session};
@@ -174,6 +174,7 @@ impl Workspaces {
             .await?
             .clone();
         if fresh {
+            tokio::spawn(tell_open(self.documents(), Arc::downgrade(&desk.engine)));
             self.greet(&desk).await;
         }
         Ok(desk)
@@ -237,6 +238,32 @@ impl Workspaces {
         let open = std::mem::take(&mut self.lock().open);
         let desks: Vec<_> = open.into_values().filter_map(|cell| cell.get().cloned()).collect();
         futures::future::join_all(desks.iter().map(|desk| desk.engine.shutdown())).await;
+    }
+}
+
+/// Tells other processes which of the workspace's files are open here, for as long as it is open: what they do to files must
+/// not pass by an editor.
+async fn tell_open(documents: Arc<Documents>, engine: Weak<Engine>) {
+    let mut listing = documents.listing();
+    let mut told: BTreeSet<DocPath> = BTreeSet::new();
+    loop {
+        listing.borrow_and_update();
+        let Some(engine) = engine.upgrade() else { return };
+        let (asked, all) = (Arc::clone(&engine), documents.all());
+        let open = blocking(move || {
+            let files = all.iter().filter_map(|document| match &document.place {
+                Place::File(path) => asked.workspace().doc_path(path).ok(),
+                Place::Untitled(_) => None,
+            });
+            Ok(files.collect::<BTreeSet<DocPath>>())
+        });
+        let open = open.await.unwrap_or_default();
+        engine.tell_open(open.difference(&told), told.difference(&open)).await;
+        told = open;
+        drop(engine);
+        if listing.changed().await.is_err() {
+            return;
+        }
     }
 }
 

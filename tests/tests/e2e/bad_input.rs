@@ -125,6 +125,91 @@ fn failures_of_the_provider_are_told_in_one_sentence() {
     }
 }
 
+/// Fails a run with `failure`, checks the one sentence, and that the run is paused and goes on to its end when the fault is
+/// gone.
+#[track_caller]
+fn goes_on_after(wire: Wire, failure: Failure, says: &[&str]) {
+    let mended = Reply::text(answer("Hero", FILE, NEW_HERO));
+    // Waits for rate limits are for the gateway's own tests.
+    let first = assist_simulator::Rule { times: Some(1), ..rule(Reply::error(failure)) };
+    let script = Script { rules: vec![first, rule(mended)], ..Script::default() };
+    let desk = Desk::new(wire, &[(FILE, HERO)], script);
+    let mut ask = ASK.to_vec();
+    ask.push("--json");
+    desk.run(&ask).exits(1).says(says);
+    assert_eq!(desk.folder.read(FILE), HERO);
+    let session = desk.sessions().remove(0);
+    assert_eq!(
+        (session["status"].as_str(), session["reason"].as_str()),
+        (Some("paused"), Some("user")),
+        "{says:?}"
+    );
+    let run = session["run"].as_str().expect("an id");
+    desk.run(&["resume", run]).exits(0);
+    assert_eq!(desk.folder.read(FILE), with_new_hero());
+}
+
+fn rule(reply: Reply) -> assist_simulator::Rule {
+    assist_simulator::Rule { reply, ..assist_simulator::Rule::default() }
+}
+
+fn json_failure(status: u16, body: &str) -> Failure {
+    let headers = vec![("content-type".into(), "application/json".into())];
+    Failure::Raw { status, headers, body: body.into() }
+}
+
+#[test]
+fn what_can_be_mended_pauses_the_run_until_it_is() {
+    for wire in Wire::BOTH {
+        goes_on_after(wire, Failure::Unauthorized, &["refused the key"]);
+        goes_on_after(wire, Failure::NoCredit, &["no quota or credit left", "add credit there"]);
+        goes_on_after(wire, Failure::ModelNotFound, &["has no model", "sim-model"]);
+        // By how much, in tokens.
+        goes_on_after(wire, Failure::ContextTooLong, &["too long", "by ", " of at most ", "larger context"]);
+        goes_on_after(wire, Failure::Html(403), &["check"]);
+    }
+    let paid = r#"{"error":{"message":"Insufficient balance","code":402}}"#;
+    goes_on_after(Wire::OpenAi, json_failure(402, paid), &["no quota or credit left"]);
+    let filtered = r#"{"error":{"message":"The response was filtered","type":"invalid_request_error","code":"content_filter"}}"#;
+    goes_on_after(Wire::OpenAi, json_failure(400, filtered), &["content rules", "other words"]);
+}
+
+#[test]
+fn a_server_without_tls_and_a_dead_proxy_are_told_apart() {
+    // A listener that answers a TLS greeting in plain text.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            use std::io::{Read as _, Write as _};
+            let mut socket = socket;
+            let _ = socket.read(&mut [0; 16]);
+            let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        }
+    });
+    let mut desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], hero());
+    let good = desk.variables()["ANTHROPIC_BASE_URL"].clone();
+    let mut ask = ASK.to_vec();
+    ask.push("--json");
+    desk.set("ANTHROPIC_BASE_URL", format!("https://{address}"));
+    let ran = desk.run(&ask).exits(1);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("secure connection"), "{}", ran.stderr);
+    assert_eq!(desk.sessions()[0]["status"], "paused");
+    // The name is never looked up: everything goes to the proxy, and nobody is there.
+    desk.set("ANTHROPIC_BASE_URL", "https://model.example");
+    desk.set("HTTPS_PROXY", NOBODY);
+    let ran = desk.run(&ask).exits(1);
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("HTTPS_PROXY") || ran.stderr.contains("certificates"), "{}", ran.stderr);
+    let session = desk.sessions().remove(0);
+    assert_eq!(session["status"], "paused");
+    // This machine's own servers are not asked for through a proxy.
+    desk.set("ANTHROPIC_BASE_URL", good);
+    desk.run(&["resume", session["run"].as_str().expect("an id")]).exits(0);
+    assert_eq!(desk.folder.read(FILE), with_new_hero());
+}
+
 #[test]
 fn a_configuration_that_cannot_be_read_is_named_with_its_line() {
     let secret = "sk-in-the-file";

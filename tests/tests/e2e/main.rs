@@ -20,6 +20,7 @@ mod ledger;
 mod lsp_ask;
 mod lsp_control;
 mod lsp_edits;
+mod lsp_kept;
 mod sessions;
 mod truncation;
 mod verify;

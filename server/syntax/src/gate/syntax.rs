@@ -151,11 +151,11 @@ fn broken_file(
     let (Some(old), Some(new)) = (&was.tree, &spliced.tree) else {
         return (Verdict::Unverified, reason("The file had errors before, and cannot be compared.", None));
     };
-    let outside: Vec<usize> = files::broken_places(language, old, before)
-        .iter()
-        .filter_map(|fault| moved(fault.range.start, &placement.edits))
-        .collect();
-    let new_outside: Vec<Reason> = files::broken_places(language, new, &placement.after)
+    let old = files::broken_places(language, old, before);
+    let new = files::broken_places(language, new, &placement.after);
+    let outside: Vec<usize> =
+        old.iter().filter_map(|fault| moved(fault.range.start, &placement.edits)).collect();
+    let new_outside: Vec<Reason> = new
         .iter()
         .filter(|fault| !inserted(fault.range, &placement.edits))
         .filter(|fault| !outside.contains(&fault.range.start))
@@ -167,6 +167,26 @@ fn broken_file(
     }
     if !new_outside.is_empty() {
         return (Verdict::Malformed, new_outside);
+    }
+    if !candidate.top_level {
+        // A fragment cannot be judged alone, but it must not be at fault where what it replaces was not.
+        let within = |fault: &&Fault| {
+            placement.replaced.start <= fault.range.end && fault.range.start <= placement.replaced.end
+        };
+        let was_sound = !old.iter().any(|fault| within(&fault));
+        let at_fault: Vec<Reason> = new
+            .iter()
+            .filter(|fault| was_sound && inserted(fault.range, &placement.edits))
+            .map(|fault| in_file(fault, candidate))
+            .collect();
+        if !at_fault.is_empty() {
+            return (Verdict::Malformed, at_fault);
+        }
+        let family = code_language.family();
+        let replaced = placement.replaced.of(before).unwrap_or_default();
+        if Brackets::balanced(replaced, family) && !Brackets::balanced(code, family) {
+            return (Verdict::Malformed, reason("The code closes a block that is not its own.", None));
+        }
     }
     let message =
         "The file already had errors before this change, so it cannot be proven whole: look at the diff.";

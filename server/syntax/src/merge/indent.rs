@@ -1,7 +1,7 @@
 //! Re-indentation: code takes the indentation of its place.
 //!
-//! The first line decides the difference, and all lines move by it. Spaces become tabs, or tabs spaces, where the file
-//! uses the others. Lines that begin inside a string or template are left as they are: there, white space is content.
+//! The first line decides the difference, and all lines move by it. Spaces become tabs, tabs spaces, and wider steps
+//! narrower ones or the other way round, where the file uses the others and the code keeps to its own. Lines that begin inside a string or template are left as they are: there, white space is content.
 
 use std::collections::HashMap;
 
@@ -44,13 +44,13 @@ pub(crate) fn unit(text: &str) -> Option<Unit> {
 
 /// `code` moved so that its first line is indented by `place`, in the unit of the file where that is known.
 pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<Language>) -> String {
-    if is_placed(code, place, language) {
+    if is_placed(code, place, file, language) {
         return format!("{place}{code}");
     }
     let own = unit(code);
     let first = code.lines().find(|line| !line.trim().is_empty()).map_or("", indentation);
-    let converts = language.is_some() && own != file && matches!((own, file), (Some(_), Some(_)));
-    if first == place && !(converts && is_other(own, file)) {
+    let converts = language.is_some() && differ(code, first, own, file);
+    if first == place && !converts {
         return code.to_owned();
     }
     let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
@@ -68,7 +68,10 @@ pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<
                 }
                 // Further left than the first line: as much less than the place as it is less than the first line.
                 None => {
-                    let less = first.len().saturating_sub(indent.len());
+                    let mut less = String::new();
+                    let spare = first.get(indent.len()..).unwrap_or_default();
+                    push_converted(&mut less, spare, own, file, converts);
+                    let less = less.len();
                     out.push_str(place.get(..place.len().saturating_sub(less)).unwrap_or_default());
                 }
             }
@@ -81,7 +84,7 @@ pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<
 
 /// Whether the code is a selection that began after its first line's indentation, so that only this is missing: the
 /// further lines stand where they belong, by the last one if it closes something, else by all of them.
-fn is_placed(code: &str, place: &str, language: Option<Language>) -> bool {
+fn is_placed(code: &str, place: &str, file: Option<Unit>, language: Option<Language>) -> bool {
     let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
     let mut lines = code.split_inclusive('\n').filter(|line| {
         let content = brackets.in_text();
@@ -94,6 +97,23 @@ fn is_placed(code: &str, place: &str, language: Option<Language>) -> bool {
     }
     let rest: Vec<&str> = lines.collect();
     let Some(last) = rest.last() else { return false };
+    // Lines that stand in the file's own place are indented with what the file is indented with.
+    let other = |line: &&&str| {
+        let tab = |indent: &str| indent.starts_with('\t');
+        !indentation(line).is_empty() && tab(indentation(line)) != tab(place)
+    };
+    if rest.iter().any(|line| other(&line)) {
+        return false;
+    }
+    // Nor do they step in another width than the file does.
+    let widths = || rest.iter().map(|line| indentation(line).len());
+    let least =
+        widths().zip(widths().skip(1)).filter_map(|(a, b)| b.checked_sub(a)).filter(|&by| by > 1).min();
+    if let (Some(least), Some(Unit::Spaces(file))) = (least, file)
+        && least != file
+    {
+        return false;
+    }
     let closes = |line: &str| line.trim_start().starts_with(['}', ')', ']', '<', '`']);
     if closes(last) && indentation(last).len() <= place.len() {
         return indentation(last) == place;
@@ -109,8 +129,20 @@ fn is_placed(code: &str, place: &str, language: Option<Language>) -> bool {
     level.is_none_or(|line| indentation(line) == place && goes_on(line))
 }
 
-fn is_other(own: Option<Unit>, file: Option<Unit>) -> bool {
-    matches!((own, file), (Some(Unit::Tab), Some(Unit::Spaces(_))) | (Some(Unit::Spaces(_)), Some(Unit::Tab)))
+/// Whether the code indents in another way than the file. Steps of another width count only where the code keeps to
+/// them throughout: what is aligned to something above it is no step.
+fn differ(code: &str, first: &str, own: Option<Unit>, file: Option<Unit>) -> bool {
+    let (Some(own), Some(file)) = (own, file) else { return false };
+    match (own, file) {
+        (Unit::Spaces(own), Unit::Spaces(file)) => {
+            let step =
+                |line: &str| indentation(line).strip_prefix(first).is_none_or(|rest| rest.len() % own == 0);
+            let mut lines =
+                code.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('*'));
+            own != file && own <= 8 && lines.all(step)
+        }
+        (own, file) => own != file,
+    }
 }
 
 fn push_converted(out: &mut String, indent: &str, own: Option<Unit>, file: Option<Unit>, converts: bool) {
@@ -125,6 +157,10 @@ fn push_converted(out: &mut String, indent: &str, own: Option<Unit>, file: Optio
             for byte in indent.bytes() {
                 out.extend(std::iter::repeat_n(' ', if byte == b'\t' { width } else { 1 }));
             }
+        }
+        (Some(Unit::Spaces(from)), Some(Unit::Spaces(to))) if converts => {
+            let (steps, rest) = (indent.len() / from.max(1), indent.len() % from.max(1));
+            out.extend(std::iter::repeat_n(' ', steps * to + rest));
         }
         _ => out.push_str(indent),
     }

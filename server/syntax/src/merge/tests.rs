@@ -83,7 +83,7 @@ fn a_selection_takes_the_indentation_of_its_place() {
         "f(() => {\n    «old();»\n    g();\n});\n",
         ts,
         "if (a) {\n  b();\n}\n",
-        "f(() => {\n    if (a) {\n      b();\n    }\n    g();\n});\n",
+        "f(() => {\n    if (a) {\n        b();\n    }\n    g();\n});\n",
     );
     selected(
         "function f() {\n\tif (x) {\n«\t\told();\n»\t}\n}\n",
@@ -130,7 +130,7 @@ fn a_selection_takes_the_indentation_of_its_place() {
         "class A:\n    def f(self):\n        return 1\n",
     );
     // Lines further left than the first one.
-    selected("a(\n    «b»\n);\n", ts, "  b\n}\n", "a(\n    b\n  }\n);\n");
+    selected("a(\n    «b»\n);\n", ts, "  b\n}\n", "a(\n    b\n}\n);\n");
 }
 
 #[test]

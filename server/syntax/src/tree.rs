@@ -26,6 +26,11 @@ pub(crate) const MAX_FAULTS: usize = 20;
 
 /// The tree of `text`, or `None` where the grammar cannot be loaded.
 pub(crate) fn parse(language: Language, text: &str) -> Option<Tree> {
+    parse_parts(language, text, &[])
+}
+
+/// As [`parse`], of nothing but these parts of the text, which are in order; of all of it where there is none.
+pub(crate) fn parse_parts(language: Language, text: &str, parts: &[tree_sitter::Range]) -> Option<Tree> {
     PARSERS.with_borrow_mut(|parsers| {
         let grammar = language.grammar_of(text);
         let parser = match &mut parsers[language.index()][grammar] {
@@ -36,7 +41,12 @@ pub(crate) fn parse(language: Language, text: &str) -> Option<Tree> {
                 empty.insert(parser)
             }
         };
-        parser.parse(text, None)
+        parser.set_included_ranges(parts).ok()?;
+        let tree = parser.parse(text, None);
+        if !parts.is_empty() {
+            parser.set_included_ranges(&[]).ok()?;
+        }
+        tree
     })
 }
 

@@ -1,6 +1,6 @@
 //! Indentation of what a hunk brings: the shift between the search text and the file, taken over.
 
-use super::find::BLANK;
+use super::find::bare;
 use crate::merge::indent::{Unit, unit};
 use crate::merge::layout::indentation;
 
@@ -24,7 +24,7 @@ impl<'t> Indents<'t> {
     pub(super) fn of(search: &[&'t str], file: &[&'t str]) -> Option<Self> {
         let mut pairs: Vec<(&str, &str)> = Vec::new();
         for (ours, theirs) in search.iter().zip(file) {
-            if ours.trim_matches(BLANK).is_empty() {
+            if bare(ours).is_empty() {
                 continue;
             }
             let pair = (indentation(ours), indentation(theirs));
@@ -48,7 +48,7 @@ impl<'t> Indents<'t> {
     pub(super) fn fit(&self, line: &str, own: Option<Unit>, theirs: Option<Unit>) -> String {
         let indent = indentation(line);
         let content = &line[indent.len()..];
-        if content.trim_matches(BLANK).is_empty() {
+        if bare(content).is_empty() {
             return String::new();
         }
         if let Some((_, file)) = self.pairs.iter().find(|(ours, _)| *ours == indent) {

@@ -55,6 +55,11 @@ impl<'t> Lines<'t> {
         self.spans.get(line).map_or(self.text.len(), |&(start, _)| start)
     }
 
+    /// Where a line's content ends.
+    pub(super) fn end(&self, line: usize) -> usize {
+        self.spans.get(line).map_or(self.text.len(), |&(_, end)| end)
+    }
+
     /// The text of lines with their endings.
     pub(super) fn text(&self, lines: Range<usize>) -> &'t str {
         let end = if lines.end >= self.len() { self.text.len() } else { self.start(lines.end) };

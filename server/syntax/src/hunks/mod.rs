@@ -46,7 +46,7 @@ use crate::merge::indent::Unit;
 use crate::merge::layout::line_ending;
 use crate::outline::{Outlined, outline};
 use crate::scanner::marker;
-use find::{Found, find};
+use find::{Found, exactly_once, find};
 use fit::Indents;
 use lines::{Change, Lines};
 
@@ -340,10 +340,8 @@ impl File<'_> {
             };
             return Why::Elided { line: line.trim().to_owned(), in_search: true, spans: self.nearby(&spans) };
         }
-        let done = match find(&self.lines, self.text, replace).as_slice() {
-            [one] if replace.iter().any(|line| !line.trim().is_empty()) => Some(human(&one.lines)),
-            _ => None,
-        };
+        let said = replace.iter().any(|line| !line.trim().is_empty());
+        let done = exactly_once(&self.lines, replace).filter(|_| said).map(|lines| human(&lines));
         Why::Missing { nearest: self.nearby(&nearest::nearest(&self.lines, search)), done }
     }
 

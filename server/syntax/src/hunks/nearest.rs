@@ -9,10 +9,10 @@ use super::lines::Lines;
 /// How many are shown.
 const SHOWN: usize = 3;
 /// How many are compared in full.
-const COMPARED: usize = 8;
+const COMPARED: usize = 4;
 /// So many lines of each are compared.
-const COMPARED_LINES: usize = 40;
-const COMPARED_BYTES: usize = 4 << 10;
+const COMPARED_LINES: usize = 24;
+const COMPARED_BYTES: usize = 2 << 10;
 /// Less like than this, in percent, is not worth showing.
 const ALIKE: u8 = 40;
 
@@ -110,22 +110,31 @@ fn excerpt<'a>(lines: impl Iterator<Item = &'a str>) -> String {
     text
 }
 
-/// Calls `each` with a hash of every word of two letters or more.
+/// Calls `each` with a hash of every word of two letters or more: its length and its last eight bytes tell it well enough.
 fn words(line: &str, mut each: impl FnMut(u64)) {
-    const SEED: u64 = 0xcbf2_9ce4_8422_2325;
-    let (mut hash, mut letters) = (SEED, 0_usize);
-    for &byte in line.as_bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80 {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            letters += 1;
+    let (mut last, mut length) = (0_u64, 0_u64);
+    // The byte after the end ends the last word.
+    for byte in line.bytes().chain([b' ']) {
+        if WORD[byte as usize] {
+            last = (last << 8) | u64::from(byte);
+            length += 1;
             continue;
         }
-        if letters > 1 {
-            each(hash ^ (hash >> 29));
+        if length > 1 {
+            let hash = (last ^ (length << 56)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            each(hash >> 40);
         }
-        (hash, letters) = (SEED, 0);
-    }
-    if letters > 1 {
-        each(hash ^ (hash >> 29));
+        (last, length) = (0, 0);
     }
 }
+
+/// Bytes that words are made of.
+static WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        table[at] = (at as u8).is_ascii_alphanumeric() || at == b'_' as usize || at >= 0x80;
+        at += 1;
+    }
+    table
+};

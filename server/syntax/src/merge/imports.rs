@@ -5,10 +5,10 @@
 //! only by their last segment.
 
 use assist_base::{ByteRange, TextEdit};
-use tree_sitter::Node;
+use tree_sitter::{Node, Tree};
 
 use super::layout::{line_end, line_ending, next_line};
-use super::{PlaceError, trim_blank_lines};
+use super::{PlaceError, chunks, trim_blank_lines};
 use crate::languages::Language;
 use crate::tree;
 
@@ -49,10 +49,18 @@ pub enum Form {
 
 /// The imports at the top level of a text, in order; none for languages this module does not know.
 pub fn imports(text: &str, language: Language) -> Vec<Import> {
-    let Some(tree) = tree::parse(language, text) else { return Vec::new() };
+    tree::parse(language, text).map_or_else(Vec::new, |tree| of_tree(&tree, text, language))
+}
+
+pub(super) fn of_tree(tree: &Tree, text: &str, language: Language) -> Vec<Import> {
     let root = tree.root_node();
     let mut cursor = root.walk();
     root.named_children(&mut cursor).filter_map(|node| import(node, text, language)).collect()
+}
+
+/// The imports of the file, for what nothing else of it matters.
+fn known(before: &str, language: Language) -> Vec<Import> {
+    chunks::parse(before, language, &[]).map_or_else(Vec::new, |tree| of_tree(&tree, before, language))
 }
 
 /// A component without the imports at its top.
@@ -127,7 +135,7 @@ fn missing(
     wanted: &[Import],
     language: Language,
 ) -> Result<Vec<String>, PlaceError> {
-    let known = imports(before, language);
+    let known = known(before, language);
     let mut lines = Vec::new();
     for import in wanted {
         if import.names.is_empty() {
@@ -210,7 +218,7 @@ fn styled(text: &str, known: &[Import], before: &str, language: Language) -> Str
 fn insertion(before: &str, lines: &[String], language: Language) -> TextEdit {
     let eol = line_ending(before);
     let joined = lines.join("\n").replace('\n', eol);
-    let known = imports(before, language);
+    let known = known(before, language);
     // Python wants imports from the future first.
     let first = lines.iter().any(|line| line.starts_with("from __future__"));
     match known.last() {
@@ -230,7 +238,7 @@ fn insertion(before: &str, lines: &[String], language: Language) -> TextEdit {
 /// Where a file's first import would stand: after a hash-bang line, directives, a docstring, and a comment that a blank
 /// line sets off.
 fn after_preamble(before: &str, language: Language) -> usize {
-    let Some(tree) = tree::parse(language, before) else { return 0 };
+    let Some(tree) = chunks::parse(before, language, &[]) else { return 0 };
     let root = tree.root_node();
     let mut cursor = root.walk();
     let mut at = 0;

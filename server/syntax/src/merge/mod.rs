@@ -4,6 +4,7 @@
 //! place and the file's habit of a last newline. A place that is not certain is an error, never a guess: a declaration is
 //! replaced by name *and* kind, and by name alone only where one declaration bears it.
 
+mod chunks;
 mod embedded;
 mod imports;
 pub(crate) mod indent;

@@ -7,7 +7,7 @@
 use assist_base::{ByteRange, TextEdit};
 
 use super::layout::{line_end, line_ending, line_start, next_line, with_line_ending};
-use super::{How, PlaceError, Placement, finish, imports, indent, line_of, trim_blank_lines};
+use super::{How, PlaceError, Placement, chunks, finish, imports, indent, line_of, trim_blank_lines};
 use crate::languages::{Language, Layout};
 use crate::outline::{self, Kind};
 use crate::scanner::Header;
@@ -50,10 +50,18 @@ pub(super) fn place(
     if code.is_empty() {
         return Err(PlaceError::Empty { name: header.name.clone() });
     }
-    let file = Source::new(before, language);
     let new = Source::new(code, language);
-    let ours = declared(&file);
     let all = declared(&new);
+    let wanted: Vec<&str> = all
+        .iter()
+        .map(|one| one.name.as_str())
+        .chain([header.name.as_str()])
+        .chain(predecessor)
+        .flat_map(|name| name.split_whitespace())
+        .collect();
+    let tree = chunks::parse(before, language, &wanted);
+    let file = Source { text: before, language, tree };
+    let ours = declared(&file);
     if let Some(inner) = modules::unwrapped(&new, &all, &ours, &header.name) {
         return place(before, Some(language), trim_blank_lines(&inner), header, predecessor);
     }

@@ -21,12 +21,21 @@ pub enum Intent {
     Test,
     /// Write documentation comments.
     Document,
+    /// Build something of several components: planned first, then built one by one.
+    Build,
 }
 
 impl Intent {
     /// Every intent.
-    pub const ALL: [Intent; 6] =
-        [Intent::Ask, Intent::Rewrite, Intent::Fix, Intent::Explain, Intent::Test, Intent::Document];
+    pub const ALL: [Intent; 7] = [
+        Intent::Ask,
+        Intent::Rewrite,
+        Intent::Fix,
+        Intent::Explain,
+        Intent::Test,
+        Intent::Document,
+        Intent::Build,
+    ];
 
     /// The word on the wire and in the database.
     pub fn as_str(self) -> &'static str {
@@ -37,12 +46,13 @@ impl Intent {
             Intent::Explain => "explain",
             Intent::Test => "test",
             Intent::Document => "document",
+            Intent::Build => "build",
         }
     }
 
     /// Whether the user must say what to do; the other intents have wording of their own.
     pub fn needs_prompt(self) -> bool {
-        matches!(self, Intent::Ask | Intent::Rewrite)
+        matches!(self, Intent::Ask | Intent::Rewrite | Intent::Build)
     }
 
     /// Whether code that comes back may be applied.

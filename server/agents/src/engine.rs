@@ -330,13 +330,16 @@ impl Engine {
         Ok(Started { run: id, conversation })
     }
 
-    /// Goes on with a paused run at its last checkpoint. What was received and applied is kept and not asked for again.
+    /// Goes on with a paused run at its last checkpoint, or with a build of which something is missing. What was received
+    /// and applied is kept and not asked for again.
     ///
     /// # Errors
-    /// [`EngineError`] when there is no such run, it is not paused, or no model is set up.
+    /// [`EngineError`] when there is no such run, it cannot go on, or no model is set up.
     pub async fn resume(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<Started, EngineError> {
         let session = self.session(run).await?;
-        if session.status != RunState::Paused {
+        // A failed run knows what is missing only where it had a plan.
+        let unfinished = session.status == RunState::Failed && session.plan.is_some();
+        if session.status != RunState::Paused && !unfinished {
             return Err(wrong_state(session.status, "only a paused run can go on"));
         }
         let (settings, gateway) = self.configured().await?;

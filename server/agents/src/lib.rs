@@ -26,8 +26,8 @@ pub use engine::{Engine, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{
-    ApplyMode, BudgetOptions, Embeddings, EmbeddingsOptions, Layer, Options, PlanPolicy, ProviderOptions,
-    Scope, Settings, TierOptions,
+    ApplyMode, BudgetOptions, Embeddings, EmbeddingsOptions, Layer, OnFailure, Options, Pipeline,
+    PipelineOptions, PlanPolicy, ProviderOptions, Scope, Settings, TierOptions,
 };
 pub use travel::{FileDiff, Kept, Returned};
 pub use undo::Undone;

@@ -21,6 +21,12 @@ prompts![
     "again.md",
     "edits.md",
     "edits_repair.md",
+    "architect.md",
+    "plan.md",
+    "plan_again.md",
+    "split.md",
+    "part.md",
+    "rewrite.md",
     "intents/fix.md",
     "intents/explain.md",
     "intents/test.md",
@@ -60,7 +66,7 @@ pub(crate) fn render(name: &str, variables: impl Serialize) -> String {
 /// The wording of an intent that brings its own, or `None`.
 pub(crate) fn intent(intent: Intent, selection: bool, diagnostics: bool) -> Option<String> {
     let name = match intent {
-        Intent::Ask | Intent::Rewrite => return None,
+        Intent::Ask | Intent::Rewrite | Intent::Build => return None,
         Intent::Fix => "intents/fix.md",
         Intent::Explain => "intents/explain.md",
         Intent::Test => "intents/test.md",

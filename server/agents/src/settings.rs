@@ -5,6 +5,7 @@
 //! from the environment and the user's file only: a cloned repository cannot point Assist at another server. Nor can it
 //! raise a budget: see `spending`.
 
+mod pipeline;
 mod spending;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use assist_base::Secret;
 use assist_gateway::{GatewayConfig, ProviderConfig};
 use serde::{Deserialize, Serialize};
 
+pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use spending::{BudgetOptions, LimitOptions};
 
 /// How a verified change reaches the user's text.
@@ -71,6 +73,8 @@ pub struct Options {
     pub remember: Option<bool>,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: Option<u32>,
+    /// The stages of a run, each of which can be turned off.
+    pub pipeline: PipelineOptions,
     /// User scope only: how to reach the providers.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// What may be spent.
@@ -208,6 +212,8 @@ pub struct Settings {
     pub remember: bool,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: u32,
+    /// The stages of a run.
+    pub pipeline: Pipeline,
     /// What the gateway needs.
     pub gateway: GatewayConfig,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
@@ -298,6 +304,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         selector: layers.iter().find_map(|l| l.options.selector).unwrap_or(budgets.any()),
         catalogue: user().find_map(|o| o.catalogue.clone()),
         embeddings,
+        pipeline: Pipeline::resolve(layers),
         gateway,
         warnings,
     }
@@ -383,6 +390,19 @@ mod tests {
         for scope in [Scope::Workspace, Scope::Editor] {
             assert_eq!(plan(scope, "never"), (PlanPolicy::OutsideSelection, 1));
         }
+    }
+
+    #[test]
+    fn every_stage_is_on_until_a_layer_turns_it_off() {
+        assert_eq!(resolve(&[]).pipeline, Pipeline::default());
+        let settings = resolve(&[
+            layer(Scope::User, "pipeline.chunking = true\npipeline.parallel = 99"),
+            layer(Scope::Workspace, "[pipeline]\nsentinel = false\nchunking = false\non_failure = 'restore'"),
+        ]);
+        let expected =
+            Pipeline { sentinel: false, parallel: 8, on_failure: OnFailure::Restore, ..Pipeline::default() };
+        assert_eq!(settings.pipeline, expected);
+        assert!(toml::from_str::<Options>("pipeline.ghostfixer = false").is_err());
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use assist_base::change::apply_edits;
 use assist_base::{
-    ByteRange, ChangeSet, ChangeSetId, ContentHash, DocPath, FileChange, FileEdit, Outcome, RunId, TextEdit,
+    ByteRange, ChangeSet, ChangeSetId, Clock, ContentHash, DocPath, FileChange, FileEdit, Outcome, RunId,
+    TextEdit,
 };
-use assist_store::{FileSnapshot, Snapshot};
+use assist_store::{FileSnapshot, Snapshot, Store};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -56,108 +57,125 @@ impl Engine {
     /// [`EngineError`] when there is no such run, or a file cannot be read or written.
     pub async fn undo(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<Undone, EngineError> {
         self.session(run).await?;
-        let mut by_path: BTreeMap<DocPath, Vec<Snapshot>> = BTreeMap::new();
-        for snapshot in self.store.snapshots().list(run).await? {
-            by_path.entry(snapshot.path.clone()).or_default().push(snapshot);
+        let undone = take_back(&self.store, self.clock.as_ref(), run, host.as_ref()).await?;
+        if !undone.files.is_empty() {
+            host.rested(run);
         }
-        let mut undone = Undone::default();
-        let mut set =
-            ChangeSet { id: ChangeSetId::new(), run, label: "Assist: undo".to_owned(), files: Vec::new() };
-        let mut copies = Vec::new();
-        for (path, snapshots) in by_path {
-            match self.restored(&path, &snapshots, host.as_ref()).await? {
-                Restored::Unchanged => {}
-                Restored::Conflict => undone.conflicts.push(path),
-                Restored::To { present, text } => {
-                    copies.push(FileSnapshot {
-                        path: path.clone(),
-                        before: present.as_ref().map(|document| document.text.clone().into_bytes()),
-                        after: text.clone().map(String::into_bytes),
-                    });
-                    let edit = match (present, text) {
-                        (Some(document), Some(text)) => FileEdit::Modify {
-                            edits: vec![difference(&document.text, &text)],
-                            base: document.revision,
-                        },
-                        (Some(document), None) => FileEdit::Delete { base: document.revision },
-                        (None, Some(text)) => FileEdit::Create { text },
-                        (None, None) => continue,
-                    };
-                    undone.files.push(path.clone());
-                    set.files.push(FileChange { path, edit });
-                }
-            }
-        }
-        if set.files.is_empty() {
-            return Ok(undone);
-        }
-        let now = self.clock.now();
-        self.store.snapshots().record(run, set.id, copies, now).await?;
-        match host.apply(&set).await? {
-            Outcome::Applied { .. } => {
-                self.store.snapshots().mark_applied(set.id).await?;
-                host.rested(run);
-                Ok(undone)
-            }
-            Outcome::Stale { path } => {
-                self.store.snapshots().discard(set.id).await?;
-                Err(EngineError::BadDocument(format!(
-                    "{path} changed in this very moment; nothing was undone. Try again."
-                )))
-            }
-            Outcome::Refused { path, reason } => {
-                self.store.snapshots().discard(set.id).await?;
-                Err(EngineError::BadDocument(format!("{path} could not be restored: {reason}")))
-            }
-        }
-    }
-
-    /// Peels the run's changes off the present text, newest first.
-    async fn restored(
-        &self,
-        path: &DocPath,
-        snapshots: &[Snapshot],
-        host: &dyn Host,
-    ) -> Result<Restored, EngineError> {
-        let present = match host.read(path).await {
-            Ok(document) => Some(document),
-            Err(HostError::NotFound(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let original = present.as_ref().map(|document| document.text.clone());
-        let mut text = original.clone();
-        for snapshot in snapshots.iter().rev() {
-            let is_present = text.as_deref().map(ContentHash::of) == snapshot.after;
-            if is_present {
-                text = match &snapshot.before {
-                    Some(hash) => Some(self.blob(hash).await?),
-                    None => None,
-                };
-                continue;
-            }
-            if !snapshot.applied {
-                continue; // it was prepared, and never came into the file
-            }
-            let (Some(now), Some(before), Some(after)) = (&text, &snapshot.before, &snapshot.after) else {
-                return Ok(Restored::Conflict);
-            };
-            let (before, after) = (self.blob(before).await?, self.blob(after).await?);
-            match assist_syntax::merge3(&after, now, &before) {
-                Ok(merged) => text = Some(merged),
-                Err(_) => return Ok(Restored::Conflict),
-            }
-        }
-        if text == original { Ok(Restored::Unchanged) } else { Ok(Restored::To { present, text }) }
+        Ok(undone)
     }
 
     pub(crate) async fn blob(&self, hash: &ContentHash) -> Result<String, EngineError> {
-        let bytes = self.store.blobs().get(hash).await?;
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-        text.ok_or_else(|| EngineError::Store {
-            message: format!("The copy {hash} of a file is missing from the database."),
-            fix: "Restore the file from version control.".to_owned(),
-        })
+        blob(&self.store, hash).await
     }
+}
+
+/// Takes back what a run changed; see [`Engine::undo`].
+pub(crate) async fn take_back(
+    store: &Store,
+    clock: &dyn Clock,
+    run: RunId,
+    host: &dyn Host,
+) -> Result<Undone, EngineError> {
+    let mut by_path: BTreeMap<DocPath, Vec<Snapshot>> = BTreeMap::new();
+    for snapshot in store.snapshots().list(run).await? {
+        by_path.entry(snapshot.path.clone()).or_default().push(snapshot);
+    }
+    let mut undone = Undone::default();
+    let mut set =
+        ChangeSet { id: ChangeSetId::new(), run, label: "Assist: undo".to_owned(), files: Vec::new() };
+    let mut copies = Vec::new();
+    for (path, snapshots) in by_path {
+        match restored(store, &path, &snapshots, host).await? {
+            Restored::Unchanged => {}
+            Restored::Conflict => undone.conflicts.push(path),
+            Restored::To { present, text } => {
+                copies.push(FileSnapshot {
+                    path: path.clone(),
+                    before: present.as_ref().map(|document| document.text.clone().into_bytes()),
+                    after: text.clone().map(String::into_bytes),
+                });
+                let edit = match (present, text) {
+                    (Some(document), Some(text)) => FileEdit::Modify {
+                        edits: vec![difference(&document.text, &text)],
+                        base: document.revision,
+                    },
+                    (Some(document), None) => FileEdit::Delete { base: document.revision },
+                    (None, Some(text)) => FileEdit::Create { text },
+                    (None, None) => continue,
+                };
+                undone.files.push(path.clone());
+                set.files.push(FileChange { path, edit });
+            }
+        }
+    }
+    if set.files.is_empty() {
+        return Ok(undone);
+    }
+    let now = clock.now();
+    store.snapshots().record(run, set.id, copies, now).await?;
+    match host.apply(&set).await? {
+        Outcome::Applied { .. } => {
+            store.snapshots().mark_applied(set.id).await?;
+            Ok(undone)
+        }
+        Outcome::Stale { path } => {
+            store.snapshots().discard(set.id).await?;
+            Err(EngineError::BadDocument(format!(
+                "{path} changed in this very moment; nothing was undone. Try again."
+            )))
+        }
+        Outcome::Refused { path, reason } => {
+            store.snapshots().discard(set.id).await?;
+            Err(EngineError::BadDocument(format!("{path} could not be restored: {reason}")))
+        }
+    }
+}
+
+/// Peels the run's changes off the present text, newest first.
+async fn restored(
+    store: &Store,
+    path: &DocPath,
+    snapshots: &[Snapshot],
+    host: &dyn Host,
+) -> Result<Restored, EngineError> {
+    let present = match host.read(path).await {
+        Ok(document) => Some(document),
+        Err(HostError::NotFound(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let original = present.as_ref().map(|document| document.text.clone());
+    let mut text = original.clone();
+    for snapshot in snapshots.iter().rev() {
+        let is_present = text.as_deref().map(ContentHash::of) == snapshot.after;
+        if is_present {
+            text = match &snapshot.before {
+                Some(hash) => Some(blob(store, hash).await?),
+                None => None,
+            };
+            continue;
+        }
+        if !snapshot.applied {
+            continue; // it was prepared, and never came into the file
+        }
+        let (Some(now), Some(before), Some(after)) = (&text, &snapshot.before, &snapshot.after) else {
+            return Ok(Restored::Conflict);
+        };
+        let (before, after) = (blob(store, before).await?, blob(store, after).await?);
+        match assist_syntax::merge3(&after, now, &before) {
+            Ok(merged) => text = Some(merged),
+            Err(_) => return Ok(Restored::Conflict),
+        }
+    }
+    if text == original { Ok(Restored::Unchanged) } else { Ok(Restored::To { present, text }) }
+}
+
+async fn blob(store: &Store, hash: &ContentHash) -> Result<String, EngineError> {
+    let bytes = store.blobs().get(hash).await?;
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.ok_or_else(|| EngineError::Store {
+        message: format!("The copy {hash} of a file is missing from the database."),
+        fix: "Restore the file from version control.".to_owned(),
+    })
 }
 
 /// The one edit that leads from `from` to `to`, without what they share at both ends.

@@ -67,8 +67,9 @@ impl RunState {
     /// | awaiting_confirmation | running, paused, done, failed, stopped |
     /// | paused | running, failed, stopped |
     /// | done | approved |
+    /// | failed | running |
     ///
-    /// `awaiting_confirmation → done` is the user's no: the run ends without having done anything. Only the user sets
+    /// `failed → running` is the user's wish to have what is missing of a build. `awaiting_confirmation → done` is the user's no: the run ends without having done anything. Only the user sets
     /// `stopped`.
     pub fn next(self) -> &'static [RunState] {
         match self {
@@ -77,7 +78,8 @@ impl RunState {
             AwaitingConfirmation => &[Running, Paused, Done, Failed, Stopped],
             Paused => &[Running, Failed, Stopped],
             Done => &[Approved],
-            Failed | Stopped | Approved => &[],
+            Failed => &[Running],
+            Stopped | Approved => &[],
         }
     }
 
@@ -166,11 +168,16 @@ mod tests {
 
     #[test]
     fn an_ended_run_does_not_start_again() {
-        for state in [Failed, Stopped, Approved] {
+        for state in [Stopped, Approved] {
             assert!(state.next().is_empty(), "{state}");
         }
         assert_eq!(Done.to(Running), Err(TransitionError { from: Done, to: Running }));
         assert_eq!(Done.to(Running).unwrap_err().to_string(), "a run that is done cannot become running");
+    }
+
+    #[test]
+    fn a_failed_run_can_only_be_taken_up_again() {
+        assert_eq!(Failed.next(), [Running]);
     }
 
     #[test]

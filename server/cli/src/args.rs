@@ -1,8 +1,9 @@
 //! The command line as users type it.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use assist_agents::Intent;
+use assist_agents::{Intent, OnFailure};
 use assist_store::Category;
 use clap::{Args, Parser, Subcommand};
 
@@ -34,9 +35,23 @@ pub struct Global {
     /// Write the model's answers to a transcript that --replay plays, without secrets.
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "replay")]
     pub record: Option<PathBuf>,
+    /// What becomes of a build of which a part is missing; set by the commands that can build.
+    #[arg(skip)]
+    pub on_failure: Option<OnFailure>,
+    /// Nobody is there to be asked.
+    #[arg(skip)]
+    pub unattended: bool,
     /// Log more to stderr (-v: what happens, -vv: in detail). Prompts and keys are never logged.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+impl Global {
+    /// Notes what is to become of a build of which a part is missing. Where there is nobody to ask, what is whole is kept.
+    pub fn building(&mut self, on_failure: Option<OnFailure>) {
+        self.on_failure = on_failure;
+        self.unattended = !std::io::stdin().is_terminal();
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,10 +163,13 @@ pub enum Command {
         /// The run, by the beginning of its id; without it the newest that changed something.
         run: Option<String>,
     },
-    /// Go on with a paused run.
+    /// Go on with a paused run, or with a build of which something is missing.
     Resume {
         /// The run, by the beginning of its id.
         run: String,
+        /// What becomes of a build of which a part is missing: ask, keep what is whole, or restore the files.
+        #[arg(long, value_name = "WHAT", value_parser = |text: &str| text.parse::<OnFailure>())]
+        on_failure: Option<OnFailure>,
         /// Say yes to every question.
         #[arg(long)]
         yes: bool,
@@ -199,9 +217,15 @@ pub struct Ask {
     /// The lines it is about, from 1, both ends included.
     #[arg(long, value_name = "A:B", requires = "file")]
     pub lines: Option<String>,
-    /// The kind of request: ask, rewrite, fix, explain, test, document.
+    /// The kind of request: ask, rewrite, fix, explain, test, document, build.
     #[arg(long, default_value = "ask", value_parser = |text: &str| text.parse::<Intent>())]
     pub intent: Intent,
+    /// Build something of several components: short for --intent build.
+    #[arg(long, conflicts_with_all = ["intent", "lines"])]
+    pub build: bool,
+    /// What becomes of a build of which a part is missing: ask, keep what is whole, or restore the files.
+    #[arg(long, value_name = "WHAT", value_parser = |text: &str| text.parse::<OnFailure>())]
+    pub on_failure: Option<OnFailure>,
     /// Go on with an earlier conversation.
     #[arg(long, value_name = "ID")]
     pub conversation: Option<String>,

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use assist_agents::{
-    BudgetOptions, ConfigError, EmbeddingsOptions, Layer, Options, PlanPolicy, ProviderOptions, Scope,
-    Settings, TierOptions, Wiring, settings,
+    BudgetOptions, ConfigError, EmbeddingsOptions, Layer, OnFailure, Options, PipelineOptions, PlanPolicy,
+    ProviderOptions, Scope, Settings, TierOptions, Wiring, settings,
 };
 use assist_base::Secret;
 use assist_gateway::{Catalogue, Plan, Transcript, parse_usd, registry};
@@ -43,6 +43,7 @@ impl Config {
         let flags = Options {
             provider: self.flags.provider.clone(),
             model: self.flags.model.clone(),
+            pipeline: PipelineOptions { on_failure: self.flags.on_failure, ..PipelineOptions::default() },
             ..Options::default()
         };
         let mut layers = vec![
@@ -62,6 +63,16 @@ impl Config {
             && let Some(options) = read(&user)?
         {
             layers.push(Layer { scope: Scope::User, source: user.display().to_string(), options });
+        }
+        if self.flags.unattended {
+            let pipeline =
+                PipelineOptions { on_failure: Some(OnFailure::Keep), ..PipelineOptions::default() };
+            let options = Options { pipeline, ..Options::default() };
+            layers.push(Layer {
+                scope: Scope::User,
+                source: "nobody being there to ask".to_owned(),
+                options,
+            });
         }
         Ok(layers)
     }
@@ -176,6 +187,29 @@ fn plan_card() -> Result<Option<PlanPolicy>, ConfigError> {
     })
 }
 
+/// A variable that turns something on or off.
+fn switch(name: &str) -> Result<Option<bool>, ConfigError> {
+    let Some(value) = variable(name) else { return Ok(None) };
+    match value.to_lowercase().as_str() {
+        "true" | "1" | "on" | "yes" => Ok(Some(true)),
+        "false" | "0" | "off" | "no" => Ok(Some(false)),
+        _ => Err(unusable(name, &value, "true or false")),
+    }
+}
+
+/// A variable that says something else.
+fn parsed<T: std::str::FromStr>(name: &str, wanted: &str) -> Result<Option<T>, ConfigError> {
+    let Some(value) = variable(name) else { return Ok(None) };
+    value.parse().map(Some).map_err(|_| unusable(name, &value, wanted))
+}
+
+fn unusable(name: &str, value: &str, wanted: &str) -> ConfigError {
+    ConfigError {
+        message: format!("The variable {name} cannot be `{value}`."),
+        fix: format!("Set {name} to {wanted}, or unset it."),
+    }
+}
+
 fn environment() -> Result<Options, ConfigError> {
     let mut providers = BTreeMap::new();
     for info in registry() {
@@ -195,6 +229,14 @@ fn environment() -> Result<Options, ConfigError> {
             a: variable("TIER_A_MODEL"),
             b: variable("TIER_B_MODEL"),
             c: variable("TIER_C_MODEL"),
+        },
+        pipeline: PipelineOptions {
+            sentinel: switch("ASSIST_PIPELINE_SENTINEL")?,
+            ghost_fixer: switch("ASSIST_PIPELINE_GHOST_FIXER")?,
+            chunking: switch("ASSIST_PIPELINE_CHUNKING")?,
+            full_pipeline: switch("ASSIST_PIPELINE_FULL_PIPELINE")?,
+            parallel: parsed("ASSIST_PIPELINE_PARALLEL", "a number from 1 to 8")?,
+            on_failure: parsed("ASSIST_PIPELINE_ON_FAILURE", "ask, keep or restore")?,
         },
         providers,
         budget: budget()?,

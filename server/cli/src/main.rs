@@ -69,7 +69,9 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
         Command::Snapshot { action } => commands::snapshot::run(global, action).await,
         Command::Logs { run, from, json } => commands::logs::run(global, &run, from, json).await,
         Command::Undo { run } => commands::undo::run(global, run.as_deref()).await,
-        Command::Resume { run, yes, json } => commands::resume::run(global, &run, yes, json).await,
+        Command::Resume { run, on_failure, yes, json } => {
+            commands::resume::run(global, &run, on_failure, yes, json).await
+        }
         Command::Auth { action } => commands::auth::run(&global, action).await,
         Command::Doctor { json } => commands::doctor::run(global, json).await,
         Command::Demo { output } => commands::demo::run(output).await,

@@ -3,7 +3,7 @@
 //! Law: a setting that makes no sense is named in a sentence and left out; it never keeps the server from starting. Keys and
 //! addresses are not taken from here (PROTOCOL.md, Handshake).
 
-use assist_agents::{ApplyMode, Options, PlanPolicy};
+use assist_agents::{ApplyMode, Options, PipelineOptions, PlanPolicy};
 use serde_json::{Map, Value};
 
 /// What the editor set.
@@ -18,7 +18,7 @@ pub struct EditorOptions {
 }
 
 /// The names of the settings.
-pub const KEYS: [&str; 5] = ["provider", "model", "apply", "plan", "trusted"];
+pub const KEYS: [&str; 6] = ["provider", "model", "apply", "plan", "pipeline", "trusted"];
 
 /// Reads the settings object. Nothing at all means the defaults.
 pub fn read(value: Option<&Value>) -> EditorOptions {
@@ -51,6 +51,15 @@ pub fn read(value: Option<&Value>) -> EditorOptions {
             ("plan", value) => match serde_json::from_value::<PlanPolicy>(value.clone()) {
                 Ok(policy) => {
                     editor.options.plan = Some(policy);
+                    true
+                }
+                Err(_) => false,
+            },
+            // An empty table of Lua arrives as an empty list.
+            ("pipeline", Value::Array(list)) if list.is_empty() => true,
+            ("pipeline", value) => match serde_json::from_value::<PipelineOptions>(value.clone()) {
+                Ok(pipeline) => {
+                    editor.options.pipeline = pipeline;
                     true
                 }
                 Err(_) => false,
@@ -104,6 +113,18 @@ mod tests {
         assert_eq!(read(Some(&json!("x"))).problems.len(), 1);
         assert!(!read(Some(&json!({ "trusted": false }))).trusted);
         assert_eq!(read(Some(&json!({ "apply": "preview" }))).options.apply, Some(ApplyMode::Preview));
+    }
+
+    #[test]
+    fn stages_are_turned_off_by_name() {
+        let editor = read(Some(&json!({ "pipeline": { "sentinel": false, "chunking": null } })));
+        assert!(editor.problems.is_empty(), "{:?}", editor.problems);
+        assert_eq!(editor.options.pipeline.sentinel, Some(false));
+        assert_eq!(editor.options.pipeline.chunking, None);
+        for wrong in [json!({ "sentinell": false }), json!({ "parallel": "many" }), json!("off")] {
+            let editor = read(Some(&json!({ "pipeline": wrong })));
+            assert_eq!((editor.problems.len(), editor.options.pipeline), (1, PipelineOptions::default()));
+        }
     }
 
     #[test]

@@ -58,10 +58,12 @@ async fn however_an_answer_is_cut_the_document_goes_from_whole_to_whole() {
 async fn what_cannot_be_continued_is_not_applied_and_told_in_one_sentence() {
     let text = answer("Hero", FILE, NEW_HERO);
     for rich in [true, false] {
-        let script = Script::first_then(
-            Reply::text(text.as_str()).cut(Place::After("<button type".into()), Ending::LengthStop),
-            Reply::continuing(text.as_str(), Manner::Reworded),
-        );
+        let cut = Reply::text(text.as_str()).cut(Place::After("<button type".into()), Ending::LengthStop);
+        let script = Script::new([
+            Rule::always(cut.clone()).times(1),
+            Rule::asked("could not be joined", cut),
+            Rule::always(Reply::continuing(text.as_str(), Manner::Reworded)),
+        ]);
         let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
         let session = desk.editor(Options { rich, ..Options::default() }).await;
         session.ignore(&["$/progress", "assist/delta", "assist/event"]);

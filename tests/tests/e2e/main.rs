@@ -10,6 +10,7 @@ mod assist_talk;
 mod auth_doctor;
 mod bad_input;
 mod budget;
+mod build;
 mod cli_ask;
 mod crash;
 mod demo;

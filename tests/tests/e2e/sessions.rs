@@ -100,7 +100,15 @@ fn undo_takes_all_components_of_a_run_back_also_after_a_failure() {
         } else {
             first
         };
-        let script = Script::first_then(first, Reply::continuing(text.as_str(), Manner::NoOverlap));
+        let again = Reply::text(component("Footer", FILE, NEW_FOOTER));
+        let script = Script::new([
+            Rule::always(first).times(1),
+            Rule::asked(
+                "could not be joined",
+                again.cut(Place::After("getFullYear".into()), Ending::LengthStop),
+            ),
+            Rule::always(Reply::continuing(text.as_str(), Manner::NoOverlap)),
+        ]);
         let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
         desk.run(&["ask", "Go", "--file", FILE]).exits(i32::from(broken_off));
         assert_ne!(desk.folder.read(FILE), HERO);

@@ -172,6 +172,28 @@ impl Desk {
         }
     }
 
+    /// Waits until the newest run has these components of its plan in place.
+    pub fn wait_until_built(&self, names: &[&str]) {
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            let built: Vec<Option<String>> = self.store(async |store| {
+                let list = assist_store::ListFilter { limit: 1, state: None };
+                let session = store.sessions().list(list).await.expect("sessions can be read").remove(0);
+                let points = store.checkpoints().list(session.id).await.expect("checkpoints can be read");
+                points
+                    .into_iter()
+                    .filter(|point| point.stage == "built")
+                    .map(|point| point.component)
+                    .collect()
+            });
+            if names.iter().all(|name| built.iter().flatten().any(|done| done == name)) {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "only {built:?} are in place");
+            std::thread::yield_now();
+        }
+    }
+
     /// The texts of the model that are kept for a run, each with whether it is only a part.
     pub fn kept(&self, run: &str) -> Vec<(String, bool)> {
         let run = run.parse().expect("a run's id");

@@ -200,10 +200,13 @@ fn a_continuation_may_be_wrapped_in_words_or_a_fence() {
 fn after_three_attempts_the_file_is_as_it_was_and_the_part_is_kept() {
     for wire in Wire::BOTH {
         let text = whole();
-        let script = Script::first_then(
-            Reply::text(text.as_str()).cut(Place::After("onClick={tog".into()), Ending::LengthStop),
-            Reply::continuing(text.as_str(), Manner::Reworded),
-        );
+        let again = answer("Hero", FILE, NEW_HERO);
+        let place = Place::After("onClick={tog".into());
+        let script = Script::new([
+            Rule::always(Reply::text(text.as_str()).cut(place.clone(), Ending::LengthStop)).times(1),
+            Rule::asked("could not be joined", Reply::text(again).cut(place, Ending::LengthStop)),
+            Rule::always(Reply::continuing(text.as_str(), Manner::Reworded)),
+        ]);
         let desk = Desk::new(wire, &[(FILE, HERO)], script);
         let watch = Watch::over(&desk.folder, FILE);
         let ran = ask(&desk).exits(1).says(&["Hero broke off", "3 attempts", "as it was"]);
@@ -223,12 +226,50 @@ fn after_three_attempts_the_file_is_as_it_was_and_the_part_is_kept() {
 }
 
 #[test]
+fn what_cannot_be_joined_is_written_anew_in_the_last_attempt() {
+    for manner in [Manner::Reworded, Manner::Reindented(4), Manner::NoOverlap] {
+        for ending in
+            [Ending::LengthStop, Ending::FalseStop, Ending::UnfinishedBody, Ending::CleanEnd, Ending::Reset]
+        {
+            let text = TALK.to_owned()
+                + &component("Hero", FILE, NEW_HERO)
+                + "\n"
+                + &component("Footer", FILE, NEW_FOOTER)
+                + SENTINEL;
+            let fresh = format!("Here it is again.\n\n{}", answer("Footer", FILE, NEW_FOOTER));
+            let script = Script::new([
+                Rule::asked("could not be joined", Reply::text(fresh)),
+                Rule::always(Reply::text(text.as_str()).cut(Place::After("getFullYear".into()), ending))
+                    .times(1),
+                Rule::always(Reply::continuing(text.as_str(), manner.clone())),
+            ]);
+            let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
+            let watch = Watch::over(&desk.folder, FILE);
+            let ran = desk.run(&["ask", "Rework both", "--file", FILE, "--json"]);
+            let what = format!("{manner:?} {ending:?}: {} {}", ran.stdout, ran.stderr);
+            assert_eq!(ran.status.code(), Some(0), "{what}");
+            watch.saw_only(&[HERO, &with_new_hero(), &with_new_footer(&with_new_hero())]);
+            assert_eq!(ran.of("component_applied").len(), 2, "{what}");
+            let requests = desk.sim.requests();
+            let last = requests.last().expect("requests were made");
+            if requests.len() == 4 {
+                assert!(last.last_user().contains("cut in the component Footer"), "{}", last.last_user());
+                let [(kept, partial)] = &desk.kept(&ran.run())[..] else { panic!("one message is kept") };
+                assert!(!partial && kept.matches("COMPONENT_START: Footer").count() == 1, "{kept}");
+            }
+        }
+    }
+}
+
+#[test]
 fn for_people_a_failure_is_told_once() {
     let text = whole();
-    let script = Script::first_then(
-        Reply::text(text.as_str()).cut(Place::After("onClick={tog".into()), Ending::UnfinishedBody),
-        Reply::continuing(text.as_str(), Manner::NoOverlap),
-    );
+    let cut = Reply::text(text.as_str()).cut(Place::After("onClick={tog".into()), Ending::UnfinishedBody);
+    let script = Script::new([
+        Rule::always(cut.clone()).times(1),
+        Rule::asked("could not be joined", cut),
+        Rule::always(Reply::continuing(text.as_str(), Manner::NoOverlap)),
+    ]);
     let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
     let ran = desk.run(&["ask", "Rework it", "--file", FILE, "--lines", HERO_LINES]).exits(1);
     assert_eq!(ran.stderr.matches("could not be continued").count(), 1, "{}", ran.stderr);
@@ -240,10 +281,14 @@ fn what_was_whole_before_the_cut_stays_applied() {
     for wire in Wire::BOTH {
         let text =
             component("Hero", FILE, NEW_HERO) + "\n" + &component("Footer", FILE, NEW_FOOTER) + SENTINEL;
-        let script = Script::first_then(
-            Reply::text(text.as_str()).cut(Place::After("getFullYear".into()), Ending::LengthStop),
-            Reply::continuing(text.as_str(), Manner::Reworded),
-        );
+        let cut = Reply::text(text.as_str()).cut(Place::After("getFullYear".into()), Ending::LengthStop);
+        let again = Reply::text(component("Footer", FILE, NEW_FOOTER));
+        let again = again.cut(Place::After("getFullYear".into()), Ending::LengthStop);
+        let script = Script::new([
+            Rule::always(cut).times(1),
+            Rule::asked("could not be joined", again),
+            Rule::always(Reply::continuing(text.as_str(), Manner::Reworded)),
+        ]);
         let desk = Desk::new(wire, &[(FILE, HERO)], script);
         let watch = Watch::over(&desk.folder, FILE);
         let ran = desk.run(&["ask", "Rework both", "--file", FILE, "--json"]).exits(1);

@@ -1,16 +1,19 @@
 //! Puts one component in its place: placed, judged, asked about where needed, copied, applied, checkpointed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use assist_base::{
     ByteRange, ChangeSet, ChangeSetId, DocPath, EventKind, FileChange, FileEdit, MessageId, Outcome, Revision,
 };
-use assist_store::{FileSnapshot, SnapshotKind};
+use assist_store::SnapshotKind;
 use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target, Verdict};
 use serde_json::json;
 
 use crate::host::{Answer, Document, HostError, Question, Rebased};
-use crate::pipeline::task::{COMPONENT, ComponentRow, Task};
+use crate::pipeline::linter;
+use crate::pipeline::site::{self, Assignment};
+use crate::pipeline::task::{BUILT, COMPONENT, ComponentRow, LINTED, Task};
 use crate::run::{Break, Run};
 use crate::settings::ApplyMode;
 
@@ -46,6 +49,8 @@ pub(crate) struct Applier {
     ask_all: bool,
     /// The last component placed in each file: a new one goes behind it.
     last: BTreeMap<DocPath, String>,
+    /// The component of a plan that this is about, where it is about one.
+    assignment: Option<Assignment>,
 }
 
 /// Where a component goes, before anything is asked or written.
@@ -82,6 +87,16 @@ impl Applier {
     /// Whether the user did not want something.
     pub(crate) fn was_declined(&self) -> bool {
         self.declined > 0
+    }
+
+    /// Applies one component of a plan, and nothing else.
+    pub(crate) fn assigned(assignment: Assignment) -> Self {
+        Self { assignment: Some(assignment), ..Self::default() }
+    }
+
+    /// The component of a plan that this is about, and what became of it.
+    pub(crate) fn assignment(&self) -> Option<&Assignment> {
+        self.assignment.as_ref()
     }
 
     /// The files that were changed.
@@ -129,6 +144,23 @@ impl Applier {
         position: usize,
     ) -> Result<Applied, Break> {
         let name = component.header.name.clone();
+        let admitted;
+        let mut component = component;
+        let mut turn = None;
+        if let Some(assignment) = &mut self.assignment {
+            match assignment.admit(component) {
+                Ok(dressed) => admitted = dressed,
+                Err(reason) => {
+                    let path = component.header.path.as_deref();
+                    self.refuse(run, &name, path, "refused", vec![reason]).await?;
+                    // What to do about it is decided when the whole answer is read.
+                    return Ok(Applied::Declined);
+                }
+            }
+            component = &admitted;
+            turn = Some(Arc::clone(&assignment.site.turn).lock_owned().await);
+        }
+        let _turn = turn;
         for _ in 0..MAX_STALE {
             run.check()?;
             let plan = match self.plan(run, task, component).await? {
@@ -150,6 +182,9 @@ impl Applier {
                         .await;
                 }
             }
+            if let Some(reasons) = self.lint(run, &plan).await? {
+                return self.refuse(run, &name, Some(plan.path.as_str()), "malformed", reasons).await;
+            }
             let data = json!({
                 "component": name, "path": plan.path, "lines": plan.judgement.lines, "verdict": verdict.as_str(),
                 "reasons": reasons,
@@ -157,6 +192,9 @@ impl Applier {
             run.emit(EventKind::ComponentVerified, data).await?;
             if !self.agreed_to(run, task, &name, &plan).await? {
                 self.declined += 1;
+                if let Some(assignment) = &mut self.assignment {
+                    assignment.declined = true;
+                }
                 let data = json!({
                     "component": name, "path": plan.path, "verdict": "refused", "reasons": ["You did not want it."],
                 });
@@ -181,6 +219,27 @@ impl Applier {
         )))
     }
 
+    /// What the linter has against a component of a plan, if anything.
+    async fn lint(&self, run: &Run, plan: &Plan) -> Result<Option<Vec<String>>, Break> {
+        let Some(assignment) = &self.assignment else { return Ok(None) };
+        let (site, part) = (&assignment.site, &assignment.part);
+        let data = json!({ "agent": "linter", "component": part.name });
+        run.emit(EventKind::AgentStarted, data.clone()).await?;
+        let before = plan.before.as_ref().map_or("", |document| document.text.as_str());
+        let reasons = linter::check(run, site, part, before, &plan.placement.after).await?;
+        if reasons.is_empty() {
+            run.store()
+                .checkpoints()
+                .add(run.id, LINTED, Some(&part.name), json!({}), run.clock().now())
+                .await?;
+            run.emit(EventKind::AgentCompleted, data).await?;
+            return Ok(None);
+        }
+        let data = json!({ "agent": "linter", "component": part.name, "reason": reasons.join(" ") });
+        run.emit(EventKind::AgentFailed, data).await?;
+        Ok(Some(reasons))
+    }
+
     /// Reads the present text and finds the component's place in it.
     async fn plan(&self, run: &Run, task: &Task, component: &Component) -> Result<Planned, Break> {
         if !component.ended {
@@ -201,8 +260,12 @@ impl Applier {
             (None, Some(asked)) => asked.clone(),
             (None, None) => return Ok(Planned::Failed(vec!["It needs a path.".to_owned()])),
         };
-        let before = match run.host.read(&path).await {
-            Ok(document) => Some(document),
+        let read = match &self.assignment {
+            Some(assignment) => assignment.site.read(run, &path).await,
+            None => run.host.read(&path).await.map(Some),
+        };
+        let before = match read {
+            Ok(document) => document,
             Err(HostError::NotFound(_)) => None,
             Err(error) => return Ok(Planned::Failed(vec![error.to_string()])),
         };
@@ -241,7 +304,11 @@ impl Applier {
     /// Whether the user agrees: to a file beyond the one that was asked about, to what no judge is sure of, and in preview
     /// mode to everything.
     async fn agreed_to(&mut self, run: &Run, task: &Task, name: &str, plan: &Plan) -> Result<bool, Break> {
-        let elsewhere = task.request.path.as_ref() != Some(&plan.path) && !self.agreed.contains(&plan.path);
+        let elsewhere = match &self.assignment {
+            // The plan is what was asked for; only files that are there already are somebody's.
+            Some(assignment) => plan.before.is_some() && !assignment.site.may_change(&plan.path),
+            None => task.request.path.as_ref() != Some(&plan.path) && !self.agreed.contains(&plan.path),
+        };
         let unsure = plan.judgement.verdict == Verdict::Unverified;
         if !elsewhere && !unsure && run.settings.apply == ApplyMode::Direct && !self.ask_all {
             return Ok(true);
@@ -263,27 +330,25 @@ impl Applier {
         let question = Question { text, detail: Some(detail), choices, later: false };
         let yes = matches!(run.ask(&question).await?, Answer::Yes | Answer::Partly { .. });
         if yes && elsewhere {
-            self.agreed.push(plan.path.clone());
+            match &self.assignment {
+                Some(assignment) => assignment.site.agree(&plan.path),
+                None => self.agreed.push(plan.path.clone()),
+            }
         }
         Ok(yes)
     }
 
     /// Copies what is about to change, then has the host apply it.
     async fn put(&self, run: &Run, set: &ChangeSet, plan: &Plan) -> Result<Outcome, Break> {
-        let copy = FileSnapshot {
-            path: plan.path.clone(),
-            before: plan.before.as_ref().map(|document| document.text.clone().into_bytes()),
-            after: Some(plan.placement.after.clone().into_bytes()),
-        };
-        let snapshots = run.store().snapshots();
-        snapshots.record(run.id, set.id, vec![copy], run.clock().now()).await?;
-        let outcome = run.host.apply(set).await?;
-        match outcome {
-            Outcome::Applied { .. } => snapshots.mark_applied(set.id).await?,
-            // What stays neither applied nor discarded is what a crash left.
-            _ => snapshots.discard(set.id).await?,
+        let (before, after) = (plan.before.as_ref(), plan.placement.after.as_str());
+        match &self.assignment {
+            // A run that was interrupted in the very moment finds its own work.
+            Some(_) if before.is_some_and(|document| document.text == after) => {
+                Ok(Outcome::Applied { revisions: Vec::new() })
+            }
+            Some(assignment) => assignment.site.put(run, set, &plan.path, before, after).await,
+            None => site::put(run, set, &plan.path, before, after).await,
         }
-        Ok(outcome)
     }
 
     async fn applied(
@@ -303,7 +368,15 @@ impl Applier {
         self.changed.entry(plan.path.to_string()).or_default().push(name.to_owned());
         self.last.insert(plan.path.clone(), name.to_owned());
         let row = serde_json::to_value(done).unwrap_or_default();
-        let at = run.store().checkpoints().add(run.id, COMPONENT, Some(name), row, run.clock().now()).await?;
+        let stage = if self.assignment.is_some() { BUILT } else { COMPONENT };
+        if let Some(assignment) = &mut self.assignment {
+            assignment.in_place = true;
+            assignment.site.put_in_place(&assignment.part);
+            if assignment.site.holds() {
+                return Ok(());
+            }
+        }
+        let at = run.store().checkpoints().add(run.id, stage, Some(name), row, run.clock().now()).await?;
         run.keep_state(SnapshotKind::Checkpoint, name, Some(at), self.last.keys()).await;
         let lines = lines_of(&plan.placement);
         let data = json!({ "component": name, "path": plan.path, "lines": lines, "changeSet": set.id });

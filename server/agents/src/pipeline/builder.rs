@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
 use assist_gateway::{
-    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason,
+    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason, Tier,
 };
 use assist_store::NewMessage;
 use assist_syntax::{Block, Component, Scanned, Scanner};
@@ -56,6 +56,8 @@ pub(crate) struct Builder<'r> {
     edits: Edits,
     /// Whether the draft was begun by an earlier process.
     resumed: bool,
+    /// Components that wait until the answer is whole, where nothing is applied before.
+    held: Vec<(Component, usize)>,
 }
 
 impl<'r> Builder<'r> {
@@ -84,6 +86,7 @@ impl<'r> Builder<'r> {
             told_lines: 0,
             edits: Edits::default(),
             resumed: opened,
+            held: Vec::new(),
         }
     }
 
@@ -95,6 +98,21 @@ impl<'r> Builder<'r> {
     /// The components that are still not passed.
     pub(crate) fn failures(&self) -> &[Failure] {
         &self.failures
+    }
+
+    /// Notes it as a failure when the answer is read and the component it was about is not in it.
+    pub(crate) fn note_lacking(&mut self) {
+        if let Some(assignment) = self.applier.assignment()
+            && let Some(reason) = assignment.lacking()
+        {
+            self.failures.push(Failure { name: assignment.part.name.clone(), reasons: vec![reason] });
+        }
+    }
+
+    /// Puts another beginning in the place of what was received: what follows is read as if it had come so.
+    pub(crate) fn replace_draft(&mut self, raw: String) {
+        self.draft.raw = raw;
+        self.stored_raw = 0;
     }
 
     /// Makes the components that were not passed the subject of a new draft.
@@ -166,6 +184,7 @@ impl<'r> Builder<'r> {
         let mut position = 0;
         self.talk.clear();
         self.edits.begin();
+        self.held.clear();
         let raw = self.draft.raw.clone();
         if let Some(range) = self.take(scanner.push(&raw), &mut position).await? {
             return Ok(Read::Touched(range));
@@ -278,8 +297,12 @@ impl<'r> Builder<'r> {
                 Scanned::Component(component) => {
                     self.current = None;
                     *position += 1;
-                    if component.header.block == Block::Edits {
+                    if component.header.block == Block::Edits && self.task.part.is_none() {
                         self.edits.add(component);
+                        continue;
+                    }
+                    if !self.run.settings.pipeline.chunking && self.task.part.is_none() {
+                        self.held.push((component, *position));
                         continue;
                     }
                     if *position > self.draft.handled
@@ -346,10 +369,21 @@ impl<'r> Builder<'r> {
         let whole = match &ending.partial {
             Some(_) => false,
             None if ending.sentinel => true,
+            // Unless the user does not insist on it.
+            None if components && !self.run.settings.pipeline.sentinel && done.stop.is_complete() => {
+                !ends_in_marker(&self.draft.raw)
+            }
             // An answer in words ends when the model says so; code ends with the sentinel.
             None => !components && done.stop.is_complete() && !ends_in_marker(&self.draft.raw),
         };
         if whole {
+            for (component, position) in std::mem::take(&mut self.held) {
+                if position > self.draft.handled
+                    && let Some(touched) = self.hand_on(component, position).await?
+                {
+                    return Ok(Read::Touched(touched));
+                }
+            }
             self.apply_edits().await?;
             self.close_message(false).await?;
             return Ok(Read::Whole);
@@ -393,18 +427,7 @@ impl<'r> Builder<'r> {
 
     /// The usage of a call, as an event.
     pub(crate) async fn account(&self, done: &Completion) -> Result<(), Break> {
-        let model = self.run.gateway.model_for(self.task.tier).ok();
-        let data = json!({
-            "model": model.map(|model| format!("{}/{}", model.provider, model.model)),
-            "inputTokens": done.usage.input,
-            "outputTokens": done.usage.output,
-            "cachedTokens": done.usage.cache_read,
-            "estimated": done.usage.estimated,
-            "costUsd": done.cost_usd,
-            "stop": done.stop.as_str(),
-        });
-        self.run.emit(EventKind::Budget, data).await?;
-        Ok(())
+        account(self.run, self.task.tier, done).await
     }
 
     fn say(&mut self, text: &str) {
@@ -470,8 +493,24 @@ impl<'r> Builder<'r> {
     }
 }
 
+/// The usage of a call, as an event.
+pub(crate) async fn account(run: &Run, tier: Tier, done: &Completion) -> Result<(), Break> {
+    let model = run.gateway.model_for(tier).ok();
+    let data = json!({
+        "model": model.map(|model| format!("{}/{}", model.provider, model.model)),
+        "inputTokens": done.usage.input,
+        "outputTokens": done.usage.output,
+        "cachedTokens": done.usage.cache_read,
+        "estimated": done.usage.estimated,
+        "costUsd": done.cost_usd,
+        "stop": done.stop.as_str(),
+    });
+    run.emit(EventKind::Budget, data).await?;
+    Ok(())
+}
+
 /// Whether a text ends within a START marker: whatever the model says, that is no end of an answer.
-fn ends_in_marker(raw: &str) -> bool {
+pub(crate) fn ends_in_marker(raw: &str) -> bool {
     const STARTS: [&str; 2] = ["/// COMPONENT_START:", "/// EDIT_START:"];
     let line = raw.rsplit('\n').next().unwrap_or_default().trim_start();
     STARTS.iter().any(|start| line.starts_with(start) || (line.len() >= 3 && start.starts_with(line)))

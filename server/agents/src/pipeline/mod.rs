@@ -2,13 +2,22 @@
 //! gate finds whole is put in its place before the next one is awaited.
 //!
 //! `builder` reads the stream, `ghost_fixer` has broken-off output continued, `applier` places, judges and applies, `edits`
-//! does so with the surgical edits of a whole answer.
+//! does so with the surgical edits of a whole answer. A request to build goes through more: `stages` says how.
 
 mod applier;
+mod architect;
+mod assembly;
 mod builder;
 mod edits;
 mod ghost_fixer;
+mod linter;
+mod modules;
+mod part;
+mod plan;
 mod request;
+mod signatures;
+mod site;
+mod stages;
 mod task;
 
 use assist_base::{ByteRange, EventKind, RunState};
@@ -33,11 +42,14 @@ const MAX_RESTARTS: usize = 2;
 pub(crate) async fn work(run: Run, mut task: Task) -> RunState {
     let begun = run.become_state(RunState::Running, TransitionNote::default()).await;
     let mut applier = applier::Applier::default();
+    let mut changed = Vec::new();
     let result = match begun {
+        Ok(()) if stages::wanted(&run, &task) => stages::through(&run, &task, &mut changed).await,
         Ok(()) => through(&run, &mut task, &mut applier).await,
         Err(error) => Err(error.into()),
     };
-    run.settle(result, applier.changed()).await
+    changed.extend(applier.changed());
+    run.settle(result, changed).await
 }
 
 async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> Result<String, Break> {
@@ -51,7 +63,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> 
     for restart in 0..=MAX_RESTARTS {
         let conversation = request::messages(run, task, restart > 0).await?;
         let mut builder = Builder::new(run, task, applier, conversation);
-        match build(&mut builder).await? {
+        match receive_whole(&mut builder).await? {
             Built::Whole => {
                 let words = builder.words().to_owned();
                 if applier.changed().is_empty() && !words.trim().is_empty() {
@@ -79,7 +91,7 @@ pub(crate) async fn finish(
     conversation: Conversation,
 ) -> Result<String, Break> {
     let mut builder = Builder::new(run, task, applier, conversation);
-    match build(&mut builder).await? {
+    match receive_whole(&mut builder).await? {
         Built::Whole => {
             let words = builder.words().to_owned();
             if applier.changed().is_empty() && !words.trim().is_empty() && !task.quiet {
@@ -117,13 +129,16 @@ enum Built {
 }
 
 /// Receives the answer, has it continued and repaired where needed, and applies what is whole.
-async fn build(builder: &mut Builder<'_>) -> Result<Built, Break> {
+async fn receive_whole(builder: &mut Builder<'_>) -> Result<Built, Break> {
     for repair in 0..=MAX_REPAIRS {
         let read = if builder.has_begun() { builder.reread().await? } else { builder.receive().await? };
         let read = match read {
             Read::Cut(cause) => ghost_fixer::mend(builder, cause).await?,
             read => read,
         };
+        if builder.failures().is_empty() {
+            builder.note_lacking();
+        }
         if let Read::Touched(range) = read {
             return Ok(Built::Touched(range));
         }

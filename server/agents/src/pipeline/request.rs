@@ -181,24 +181,28 @@ pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<
     }
     let mut messages = history(run, task).await?;
     if task.draft.is_none() {
-        // What was asked, for people and for later turns; the file's text is not repeated in the database.
-        let words = instruction(&request);
-        let message = NewMessage {
-            id: assist_base::MessageId::new(),
-            conversation: task.conversation,
-            run: Some(run.id),
-            role: assist_store::Role::User,
-            content: words,
-            partial: false,
-            at: run.clock().now(),
-        };
-        run.store().messages().add(message).await?;
+        keep_words(run, task).await?;
     }
     messages.push(Message { role: Role::User, text });
     Ok(Conversation { system, messages })
 }
 
-fn instruction(request: &AskRequest) -> String {
+/// Stores what was asked, for people and for later turns; the file's text is not repeated in the database.
+pub(crate) async fn keep_words(run: &Run, task: &Task) -> Result<(), Break> {
+    let message = NewMessage {
+        id: assist_base::MessageId::new(),
+        conversation: task.conversation,
+        run: Some(run.id),
+        role: assist_store::Role::User,
+        content: instruction(&task.request),
+        partial: false,
+        at: run.clock().now(),
+    };
+    run.store().messages().add(message).await?;
+    Ok(())
+}
+
+pub(crate) fn instruction(request: &AskRequest) -> String {
     let own = prompts::intent(request.intent, request.selection.is_some(), !request.diagnostics.is_empty());
     let words = request.prompt.as_deref().map(str::trim).filter(|prompt| !prompt.is_empty());
     match (own, words) {

@@ -19,6 +19,11 @@ pub(crate) const ASKED: &str = "asked";
 pub(crate) const DRAFTING: &str = "drafting";
 pub(crate) const COMPONENT: &str = "component";
 pub(crate) const EDITED: &str = "edited";
+/// Those of the components of a plan.
+pub(crate) const BUILDING: &str = "building";
+pub(crate) const LINTED: &str = "linted";
+pub(crate) const BUILT: &str = "built";
+pub(crate) const RESTORED: &str = "restored";
 
 /// What the model said so far in one message.
 #[derive(Debug, Clone)]
@@ -57,6 +62,8 @@ pub(crate) struct Task {
     pub(crate) tier: Tier,
     /// Whether its talk is kept to itself: it is part of a larger piece of work.
     pub(crate) quiet: bool,
+    /// The component of a plan that this is about.
+    pub(crate) part: Option<String>,
 }
 
 /// The row shape of the `asked` checkpoint.
@@ -70,8 +77,8 @@ struct AskedRow {
 
 /// The row shape of the `drafting` checkpoint.
 #[derive(Serialize, Deserialize)]
-struct DraftRow {
-    message: MessageId,
+pub(crate) struct DraftRow {
+    pub(crate) message: MessageId,
 }
 
 /// The row shape of the `component` checkpoint.
@@ -95,6 +102,7 @@ impl Task {
             draft: None,
             tier: Tier::B,
             quiet: false,
+            part: None,
         }
     }
 
@@ -114,7 +122,8 @@ impl Task {
     /// Says which message is being received, for a later resume.
     pub(crate) async fn save_draft(&self, run: &Run, message: MessageId) -> Result<(), StoreError> {
         let data = serde_json::to_value(DraftRow { message }).unwrap_or_default();
-        run.store().checkpoints().add(run.id, DRAFTING, None, data, run.clock().now()).await?;
+        let stage = if self.part.is_some() { BUILDING } else { DRAFTING };
+        run.store().checkpoints().add(run.id, stage, self.part.as_deref(), data, run.clock().now()).await?;
         Ok(())
     }
 
@@ -196,6 +205,7 @@ impl Task {
             draft,
             tier: Tier::B,
             quiet: false,
+            part: None,
         };
         if selection_done {
             task.request.selection = None;
@@ -227,7 +237,7 @@ impl Task {
 }
 
 /// How much of a message's talk is in the run's events.
-async fn stored_talk(store: &Store, run: RunId, message: MessageId) -> Result<usize, StoreError> {
+pub(crate) async fn stored_talk(store: &Store, run: RunId, message: MessageId) -> Result<usize, StoreError> {
     let id = message.to_string();
     let mut stored = 0;
     for event in store.events().list(run, 1).await? {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use assist_agents::{AskRequest, Engine, Host};
+use assist_agents::{AskRequest, Engine, Host, Intent};
 use assist_base::{ByteRange, ConversationId};
 
 use super::{attend, host, open};
@@ -11,7 +11,8 @@ use crate::args::{Ask, Global};
 use crate::exit::{Exit, Stop};
 
 /// Asks, waits, and says how it ended.
-pub async fn run(global: Global, ask: Ask) -> Result<Exit, Stop> {
+pub async fn run(mut global: Global, ask: Ask) -> Result<Exit, Stop> {
+    global.building(ask.on_failure);
     let file = match &ask.file {
         Some(file) => Some(std::path::absolute(file)?),
         None => None,
@@ -30,7 +31,7 @@ pub async fn run(global: Global, ask: Ask) -> Result<Exit, Stop> {
 
 fn request(engine: &Engine, ask: &Ask, file: Option<&Path>) -> Result<AskRequest, Stop> {
     let mut request = AskRequest {
-        intent: ask.intent,
+        intent: if ask.build { Intent::Build } else { ask.intent },
         prompt: ask.prompt.clone(),
         path: None,
         revision: None,

@@ -63,6 +63,17 @@ fn known(before: &str, language: Language) -> Vec<Import> {
     chunks::parse(before, language, &[]).map_or_else(Vec::new, |tree| of_tree(&tree, before, language))
 }
 
+/// The edit that adds `statement`, an import, to `before` in the file's own style: its quotes, its semicolons. `None` where
+/// everything that it binds is bound already, or the language is none of those above.
+///
+/// # Errors
+/// [`PlaceError::ImportConflict`] when the file has one of the names from elsewhere.
+pub fn add_import(before: &str, language: Language, statement: &str) -> Result<Option<TextEdit>, PlaceError> {
+    let wanted = leading(statement, language);
+    let lines = missing(before, statement, &wanted, language)?;
+    Ok((!lines.is_empty()).then(|| insertion(before, &lines, language)))
+}
+
 /// A component without the imports at its top.
 pub(super) struct Hoisted {
     /// What is left of the code.

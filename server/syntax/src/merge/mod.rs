@@ -19,7 +19,7 @@ use crate::languages::Language;
 use crate::outline::Kind;
 use crate::scanner::Component;
 
-pub use imports::{Import, imports};
+pub use imports::{Import, add_import, imports};
 
 /// What the component is meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -332,15 +332,15 @@ fn what_the_linter_finds_is_mended_by_the_model() {
     }
     // An import of what is planned but may not be there yet.
     let desk = desk(script([
-        writes(
-            "Footer",
-            Reply::error(assist_simulator::Failure::Raw { status: 400, headers: vec![], body: "{}".into() }),
-        ),
+        writes("Footer", Reply::text(answer("Footer", FOOTER, "export function Footer( {\n"))),
         writes("Hero", Reply::text(answer("Hero", HERO, &too_early))).times(1),
     ]));
     build(&desk).exits(1);
-    let repair =
-        desk.sim.requests().into_iter().find(|request| request.last_user().contains("cannot be applied"));
+    let repair = desk
+        .sim
+        .requests()
+        .into_iter()
+        .find(|request| request.last_user().contains("The component Hero cannot be applied"));
     let repair = repair.expect("a repair was asked for");
     assert!(repair.last_user().contains("Footer is not among its dependencies"), "{}", repair.last_user());
     assert_eq!(desk.folder.read(HERO), HERO_CODE);

@@ -105,13 +105,16 @@ fn built(desk: &Desk) {
     after_every_change_set_the_project_is_valid(desk);
 }
 
+/// A file and its text after a change set.
+type Changed = (String, Option<String>);
+
 /// Replays the newest run's change sets one by one: each time every file is well formed and imports only what is there.
 #[track_caller]
 fn after_every_change_set_the_project_is_valid(desk: &Desk) {
-    let steps: Vec<Vec<(String, Option<String>)>> = desk.store(async |store| {
+    let steps: Vec<Vec<Changed>> = desk.store(async |store| {
         let list = assist_store::ListFilter { limit: 1, state: None };
         let session = store.sessions().list(list).await.expect("sessions can be read").remove(0);
-        let mut steps: Vec<(String, Vec<(String, Option<String>)>)> = Vec::new();
+        let mut steps: Vec<(String, Vec<Changed>)> = Vec::new();
         for snapshot in store.snapshots().list(session.id).await.expect("snapshots can be read") {
             let after = match &snapshot.after {
                 Some(hash) => store.blobs().get(hash).await.expect("blobs can be read"),

@@ -376,6 +376,7 @@ impl Engine {
             gateway,
             handle: Arc::clone(&handle),
             telling: tokio::sync::Mutex::default(),
+            shadow: pipeline::ShadowStage::default(),
         };
         let engine = Arc::clone(self);
         tokio::spawn(async move {

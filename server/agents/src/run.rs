@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assist::map::Cache as Maps;
 use crate::host::{Answer, Host, HostError, Question, Severity};
+use crate::pipeline::ShadowStage;
 use crate::settings::Settings;
 
 /// Why a run is told to halt.
@@ -123,6 +124,8 @@ pub(crate) struct Run {
     pub(crate) handle: Arc<Handle>,
     /// Events are shown in the order of their numbers, also where components are written beside each other.
     pub(crate) telling: tokio::sync::Mutex<()>,
+    /// Where changes are checked before they are made.
+    pub(crate) shadow: ShadowStage,
 }
 
 impl Run {

@@ -234,6 +234,7 @@ fn environment() -> Result<Options, ConfigError> {
             sentinel: switch("ASSIST_PIPELINE_SENTINEL")?,
             ghost_fixer: switch("ASSIST_PIPELINE_GHOST_FIXER")?,
             chunking: switch("ASSIST_PIPELINE_CHUNKING")?,
+            shadow: switch("ASSIST_PIPELINE_SHADOW")?,
             full_pipeline: switch("ASSIST_PIPELINE_FULL_PIPELINE")?,
             parallel: parsed("ASSIST_PIPELINE_PARALLEL", "a number from 1 to 8")?,
             on_failure: parsed("ASSIST_PIPELINE_ON_FAILURE", "ask, keep or restore")?,

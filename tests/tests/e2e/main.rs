@@ -23,5 +23,7 @@ mod lsp_control;
 mod lsp_edits;
 mod lsp_kept;
 mod sessions;
+#[cfg(unix)]
+mod shadow;
 mod truncation;
 mod verify;

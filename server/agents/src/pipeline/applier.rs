@@ -185,6 +185,12 @@ impl Applier {
             if let Some(reasons) = self.lint(run, &plan).await? {
                 return self.refuse(run, &name, Some(plan.path.as_str()), "malformed", reasons).await;
             }
+            let held = self.assignment.as_ref().map(|it| it.site.held_texts()).unwrap_or_default();
+            let after = vec![(plan.path.clone(), plan.placement.after.clone())];
+            let found = run.shadow.check(run, &name, held, after).await?;
+            if !found.is_empty() {
+                return self.refuse(run, &name, Some(plan.path.as_str()), "refused", found).await;
+            }
             let data = json!({
                 "component": name, "path": plan.path, "lines": plan.judgement.lines, "verdict": verdict.as_str(),
                 "reasons": reasons,

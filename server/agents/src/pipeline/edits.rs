@@ -123,6 +123,12 @@ impl Edits {
                 }
                 Planned::Failed(failures) => return Ok(Put::Failed(failures)),
             };
+            let after = plans.iter().map(|plan| (plan.path.clone(), plan.edited.after.clone())).collect();
+            let found = run.shadow.check(run, "The edits", Vec::new(), after).await?;
+            if let (false, Some(first)) = (found.is_empty(), plans.first()) {
+                let path = first.path.clone();
+                return Ok(Put::Failed(vec![self.fail(run, path.as_str(), "refused", found, &[]).await?]));
+            }
             for plan in &plans {
                 let data = json!({
                     "component": plan.name, "path": plan.path, "lines": plan.judgement.lines,

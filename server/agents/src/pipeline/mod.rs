@@ -15,6 +15,7 @@ mod modules;
 mod part;
 mod plan;
 mod request;
+mod shadow;
 mod signatures;
 mod site;
 mod stages;
@@ -27,6 +28,7 @@ use serde_json::json;
 pub(crate) use applier::Applier;
 pub(crate) use builder::broken;
 pub(crate) use request::{Conversation, anchor};
+pub(crate) use shadow::ShadowStage;
 pub(crate) use task::{Draft, Task};
 
 use crate::ask::AskRequest;

@@ -112,6 +112,14 @@ impl Site {
         Ok(Outcome::Applied { revisions: Vec::new() })
     }
 
+    /// The texts that wait for the end.
+    pub(crate) fn held_texts(&self) -> Vec<(DocPath, String)> {
+        let texts = |held: &Mutex<BTreeMap<DocPath, Held>>| {
+            lock(held).iter().map(|(path, waiting)| (path.clone(), waiting.text.clone())).collect()
+        };
+        self.held.as_ref().map(texts).unwrap_or_default()
+    }
+
     /// Whether changes wait for the end.
     pub(crate) fn holds(&self) -> bool {
         self.held.is_some()

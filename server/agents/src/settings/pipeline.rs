@@ -14,6 +14,8 @@ pub struct PipelineOptions {
     pub ghost_fixer: Option<bool>,
     /// Whether components are applied one by one as they arrive.
     pub chunking: Option<bool>,
+    /// Whether the project's own checks pass a change in a hidden copy before it is made.
+    pub shadow: Option<bool>,
     /// Whether a request to build is planned and built component by component.
     pub full_pipeline: Option<bool>,
     /// How many components are written at once, 1 to 8.
@@ -57,6 +59,8 @@ pub struct Pipeline {
     pub ghost_fixer: bool,
     /// Components are applied one by one as they arrive, not all at the end.
     pub chunking: bool,
+    /// The project's own checks pass a change in a hidden copy before it is made.
+    pub shadow: bool,
     /// A request to build is planned and built component by component, not answered in one call.
     pub full_pipeline: bool,
     /// How many components are written at once.
@@ -74,6 +78,7 @@ impl Default for Pipeline {
             sentinel: true,
             ghost_fixer: true,
             chunking: true,
+            shadow: true,
             full_pipeline: true,
             parallel: PARALLEL.0,
             on_failure: OnFailure::Ask,
@@ -91,6 +96,7 @@ impl Pipeline {
             sentinel: first(layers, |o| o.sentinel).unwrap_or(usual.sentinel),
             ghost_fixer: first(layers, |o| o.ghost_fixer).unwrap_or(usual.ghost_fixer),
             chunking: first(layers, |o| o.chunking).unwrap_or(usual.chunking),
+            shadow: first(layers, |o| o.shadow).unwrap_or(usual.shadow),
             full_pipeline: first(layers, |o| o.full_pipeline).unwrap_or(usual.full_pipeline),
             parallel: first(layers, |o| o.parallel).unwrap_or(usual.parallel).clamp(1, PARALLEL.1),
             on_failure: first(layers, |o| o.on_failure).unwrap_or(usual.on_failure),

@@ -1,5 +1,6 @@
 //! What parses and breaks the project's own checks never reaches a file: real `tsc`, in a hidden copy behind walls.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use assist_simulator::{Reply, Script, answer};
@@ -26,7 +27,8 @@ const FILES: [(&str, &str); 5] = [
 /// A project with a compiler of its own, or nothing where none was installed.
 fn desk(script: Script) -> Option<Desk> {
     let Some(typescript) = std::env::var_os("ASSIST_TEST_TYPESCRIPT").map(PathBuf::from) else {
-        eprintln!("skipped: there is no TypeScript here; `cargo xtask test` installs it");
+        writeln!(std::io::stderr(), "skipped: there is no TypeScript here; `cargo xtask test` installs it")
+            .expect("stderr can be written");
         return None;
     };
     let mut desk = Desk::new(Wire::Anthropic, &FILES, script);

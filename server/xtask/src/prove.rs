@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 mod corpus;
+mod fuzz;
 
 /// How a proof is run.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,16 @@ pub const PROOFS: &[Proof] = &[
         shows: "over the files of 26 packages: no false alarm, nothing cut is applied broken, continuations are joined rightly or not at all, merges move nothing else",
         run: gate,
     },
+    Proof {
+        name: "matrix",
+        shows: "60 real files through `assist ask`, every answer cut in five ways, once and always: whole or unchanged, never broken and never silently incomplete",
+        run: matrix,
+    },
+    Proof {
+        name: "fuzz",
+        shows: "scanner, gate, stitcher and edit blocks do not panic on hostile text (cargo-fuzz, nightly, `--minutes` each)",
+        run: fuzz::run,
+    },
 ];
 
 fn store(root: &Path, _options: Options) -> anyhow::Result<()> {
@@ -58,6 +69,11 @@ fn kills(root: &Path, _options: Options) -> anyhow::Result<()> {
 
 fn gate(root: &Path, options: Options) -> anyhow::Result<()> {
     let test = ["--release", "--package", "assist-syntax", "--test", "proof", "--", "--nocapture"];
+    over_corpus(root, &test, options)
+}
+
+fn matrix(root: &Path, options: Options) -> anyhow::Result<()> {
+    let test = ["--package", "assist-tests", "--test", "e2e", "matrix::", "--", "--nocapture"];
     over_corpus(root, &test, options)
 }
 

@@ -22,6 +22,7 @@ mod lsp_ask;
 mod lsp_control;
 mod lsp_edits;
 mod lsp_kept;
+mod matrix;
 mod sessions;
 #[cfg(unix)]
 mod shadow;

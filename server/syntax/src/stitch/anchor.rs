@@ -127,6 +127,12 @@ fn trust(received: &str, repeated: &str, rest: &str, full: bool, after_remark: b
     if border * 2 >= core.len() || (!full && border * 3 >= core.len()) {
         return Trust::Doubtful;
     }
+    // Cut within an indentation, the white space may be all that is repeated, before a line like the one above.
+    let line = received.rsplit('\n').next().unwrap_or_default();
+    let in_indentation = !line.is_empty() && line.trim().is_empty();
+    if !full && in_indentation && !repeated.trim().contains('\n') {
+        return Trust::Doubtful;
+    }
     let window = tail_of(received, TAIL_CHARS.max(2 * chars));
     let last = window.len() - repeated.len();
     // New code may follow that happens to be the same, only where the text directly follows itself.

@@ -165,6 +165,11 @@ fn a_repetition_that_may_have_begun_elsewhere_is_refused() {
     let received =
         format!("    {case}    break;\n  case 2:\n    notes.get(token)?.report(params.message, pa");
     refuses(&received, &format!("        {case}        break;\n      case 2:\n        {case}    break;\n"));
+    // Cut within an indentation, which is all that is repeated.
+    refuses(
+        "f(\n                <Column />\n             ",
+        "               <Column />\n            </Table>\n",
+    );
     // A list whose rows are alike: less may have been repeated than would fit.
     let row = "          { type: 'bytes32' },\n";
     refuses(

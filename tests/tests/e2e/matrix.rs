@@ -3,8 +3,6 @@
 //! Ordinarily over a few sources of this repository. `cargo xtask prove matrix` takes 60 files of fetched packages, all
 //! combinations, and prints the table.
 
-#![expect(clippy::print_stdout, reason = "a proof's figures are for whoever runs it")]
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 

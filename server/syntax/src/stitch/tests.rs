@@ -168,7 +168,7 @@ fn a_repetition_that_may_have_begun_elsewhere_is_refused() {
     // Cut within an indentation, which is all that is repeated.
     refuses(
         "f(\n                <Column />\n             ",
-        "               <Column />\n            </Table>\n",
+        "               <Column />\n                <Column />\n",
     );
     // A list whose rows are alike: less may have been repeated than would fit.
     let row = "          { type: 'bytes32' },\n";

@@ -29,7 +29,7 @@ pub use brackets::{Open, OpenKind, still_open};
 pub use diff::unified;
 pub use gate::{Candidate, Judgement, Reason, Verdict, faults, judge, judge_edits};
 pub use languages::{Language, QueryError};
-pub use merge::{How, PlaceError, Placement, Target, add_import, imports, place};
+pub use merge::{Alias, How, PlaceError, Placement, Project, Target, add_import, imports, place, place_in};
 pub use merge3::{Conflict, merge3};
 pub use modules::{Exports, Source, exports, sources};
 pub use outline::{Kind, Outlined, enclosing, outline};

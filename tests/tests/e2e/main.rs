@@ -16,6 +16,7 @@ mod crash;
 mod demo;
 mod disk_full;
 mod edits;
+mod imports;
 mod kills;
 mod ledger;
 mod lsp_ask;

@@ -11,6 +11,7 @@ use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target
 use serde_json::json;
 
 use crate::host::{Answer, Document, HostError, Question, Rebased};
+use crate::pipeline::aliases;
 use crate::pipeline::linter;
 use crate::pipeline::site::{self, Assignment};
 use crate::pipeline::task::{BUILT, COMPONENT, ComponentRow, LINTED, Task};
@@ -292,7 +293,9 @@ impl Applier {
         let known = if text.trim().is_empty() { component.code.as_str() } else { text };
         let language = Language::of_file(&path, known);
         let predecessor = self.last.get(&path).map(String::as_str);
-        let placement = match assist_syntax::place(text, language, component, &target, predecessor) {
+        let project = aliases::project(run, &path).await;
+        let placed = assist_syntax::place_in(text, language, component, &target, predecessor, &project);
+        let placement = match placed {
             Ok(placement) => placement,
             Err(error) => return Ok(Planned::Failed(vec![error.to_string()])),
         };
@@ -387,6 +390,12 @@ impl Applier {
         let lines = lines_of(&plan.placement);
         let data = json!({ "component": name, "path": plan.path, "lines": lines, "changeSet": set.id });
         run.emit(EventKind::ComponentApplied, data).await?;
+        if let [first, rest @ ..] = plan.placement.unused.as_slice() {
+            let names = rest.iter().fold(format!("`{first}`"), |names, name| format!("{names}, `{name}`"));
+            let verb = if rest.is_empty() { "is" } else { "are" };
+            run.say(format!("{names} {verb} still imported in {} but no longer used there", plan.path))
+                .await?;
+        }
         Ok(())
     }
 

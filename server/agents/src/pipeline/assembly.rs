@@ -111,8 +111,7 @@ pub(crate) fn fill(
             .collect();
         let statement = import(skeleton, part, exports, &used.join(" "));
         match assist_syntax::add_import(skeleton.text, skeleton.language, &statement) {
-            Ok(Some(edit)) => edits.push(edit),
-            Ok(None) => {}
+            Ok(imports) => edits.extend(imports),
             Err(error) => return Err(Unfit::Wrong(error.to_string())),
         }
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));

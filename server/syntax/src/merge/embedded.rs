@@ -2,7 +2,8 @@
 
 use assist_base::{ByteRange, TextEdit};
 
-use super::{PlaceError, Placement, Target, line_of, place as place_in};
+use super::project::Project;
+use super::{PlaceError, Placement, Target, line_of, place_in};
 use crate::injection::{self, Embedded};
 use crate::languages::Language;
 use crate::scanner::Component;
@@ -15,6 +16,7 @@ pub(super) fn place(
     component: &Component,
     target: &Target,
     predecessor: Option<&str>,
+    project: &Project,
 ) -> Option<Result<Placement, PlaceError>> {
     if !host.is_markup() || before.trim().is_empty() {
         return None;
@@ -32,7 +34,7 @@ pub(super) fn place(
         Target::NewFile => return None,
     };
     let code = inner.range.of(before)?;
-    let placed = place_in(code, Some(inner.language), component, &target, predecessor);
+    let placed = place_in(code, Some(inner.language), component, &target, predecessor, project);
     Some(placed.map(|placed| shifted(placed, before, inner)))
 }
 
@@ -86,5 +88,6 @@ fn shifted(placed: Placement, before: &str, inner: Embedded) -> Placement {
         after: format!("{head}{}{tail}", placed.after),
         how: placed.how,
         embedded: Some(inner.language),
+        unused: placed.unused,
     }
 }

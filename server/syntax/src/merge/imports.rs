@@ -1,16 +1,23 @@
-//! Imports at the top of a component: only what the file lacks is added, after the file's last import.
+//! Imports at the top of a component: only what the file lacks is added, to an import of the same module or after the
+//! file's last one, in the file's own style.
 //!
-//! JavaScript, TypeScript and Python only; in other languages imports stay where the component has them. Names are
-//! compared, not modules: nothing here looks at the disk, so an alias and a relative path to one file count as the same
-//! only by their last segment.
+//! JavaScript, TypeScript and Python only; in other languages imports stay where the component has them. Nothing here looks
+//! at the disk: modules are the same where their names lead to one place ([`Project`]), or, where that is not known, by the
+//! last segment of their names.
 
 use assist_base::{ByteRange, TextEdit};
 use tree_sitter::{Node, Tree};
 
 use super::layout::{line_end, line_ending, next_line};
+use super::project::Project;
 use super::{PlaceError, chunks, trim_blank_lines};
 use crate::languages::Language;
 use crate::tree;
+
+mod join;
+mod unused;
+
+pub(super) use unused::unused;
 
 /// One import statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,23 +70,22 @@ fn known(before: &str, language: Language) -> Vec<Import> {
     chunks::parse(before, language, &[]).map_or_else(Vec::new, |tree| of_tree(&tree, before, language))
 }
 
-/// The edit that adds `statement`, an import, to `before` in the file's own style: its quotes, its semicolons. `None` where
-/// everything that it binds is bound already, or the language is none of those above.
+/// The edits that add `statement`, an import, to `before` in the file's own style; none where everything that it binds is
+/// bound already, or the language is none of those above.
 ///
 /// # Errors
 /// [`PlaceError::ImportConflict`] when the file has one of the names from elsewhere.
-pub fn add_import(before: &str, language: Language, statement: &str) -> Result<Option<TextEdit>, PlaceError> {
+pub fn add_import(before: &str, language: Language, statement: &str) -> Result<Vec<TextEdit>, PlaceError> {
     let wanted = leading(statement, language);
-    let lines = missing(before, statement, &wanted, language)?;
-    Ok((!lines.is_empty()).then(|| insertion(before, &lines, language)))
+    missing(before, statement, &wanted, language, &Project::default())
 }
 
 /// A component without the imports at its top.
 pub(super) struct Hoisted {
     /// What is left of the code.
     pub rest: String,
-    /// Adds what the file lacks; `None` where it lacks nothing.
-    pub edit: Option<TextEdit>,
+    /// Add what the file lacks, in order of place; none where it lacks nothing.
+    pub edits: Vec<TextEdit>,
 }
 
 /// Takes the imports at the top of `code` out of it. `None` where there are none, where the language is not known here,
@@ -89,6 +95,7 @@ pub(super) fn hoist(
     code: &str,
     language: Language,
     selection: Option<ByteRange>,
+    project: &Project,
 ) -> Option<Result<Hoisted, PlaceError>> {
     let starts =
         |text: &str| text.lines().any(|line| line.starts_with("import") || line.starts_with("from "));
@@ -118,10 +125,7 @@ pub(super) fn hoist(
     }
     rest.push_str(&code[at..]);
     let rest = trim_blank_lines(&rest).to_owned();
-    Some(missing(before, code, &leading, language).map(|lines| {
-        let edit = (!lines.is_empty()).then(|| insertion(before, &lines, language));
-        Hoisted { rest, edit }
-    }))
+    Some(missing(before, code, &leading, language, project).map(|edits| Hoisted { rest, edits }))
 }
 
 fn leading(code: &str, language: Language) -> Vec<Import> {
@@ -139,19 +143,26 @@ fn leading(code: &str, language: Language) -> Vec<Import> {
     found
 }
 
-/// The statements that bind what `before` does not bind yet.
+/// The edits that bind what `before` does not bind yet: names that join an import of their module, and new statements.
 fn missing(
     before: &str,
     code: &str,
     wanted: &[Import],
     language: Language,
-) -> Result<Vec<String>, PlaceError> {
+    project: &Project,
+) -> Result<Vec<TextEdit>, PlaceError> {
     let known = known(before, language);
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
+    // Which names join which of the file's imports.
+    let mut joins: Vec<(usize, Vec<&Imported>)> = Vec::new();
     for import in wanted {
+        let same = |one: &Import| match language {
+            Language::Python => one.source == import.source,
+            _ => project.same(&one.source, &import.source),
+        };
         if import.names.is_empty() {
-            if !known.iter().any(|one| one.source == import.source) {
-                lines.push(styled(&code[import.range.as_range()], &known, before, language));
+            if !known.iter().any(same) {
+                lines.push(styled(import, &code[import.range.as_range()], &known, before, language, project));
             }
             continue;
         }
@@ -160,7 +171,7 @@ fn missing(
             let bound = known.iter().find(|one| one.names.iter().any(|other| other.local == name.local));
             match bound {
                 None => lacking.push(name),
-                Some(one) if last_segment(&one.source) == last_segment(&import.source) => {}
+                Some(one) if project.same(&one.source, &import.source) => {}
                 Some(one) => {
                     return Err(PlaceError::ImportConflict {
                         name: name.local.clone(),
@@ -170,18 +181,52 @@ fn missing(
                 }
             }
         }
-        if lacking.len() == import.names.len() {
-            lines.push(styled(&code[import.range.as_range()], &known, before, language));
-        } else if !lacking.is_empty() {
-            lines.push(styled(&rebuilt(import, &lacking, language), &known, before, language));
+        if lacking.is_empty() {
+            continue;
+        }
+        // Only what is certainly the same module is joined.
+        let certain = |one: &Import| {
+            one.source == import.source
+                || project
+                    .resolve(&one.source)
+                    .is_some_and(|path| Some(path) == project.resolve(&import.source))
+        };
+        let takes = |one: &Import, lacking: &[&Imported]| {
+            certain(one)
+                && one.types_only == import.types_only
+                && join::joined(before, one, lacking, language).is_some()
+        };
+        let open = |at: usize| joins.iter().find(|(known, _)| *known == at);
+        let at = (0..known.len()).find(|&at| {
+            let mut all = open(at).map(|(_, names)| names.clone()).unwrap_or_default();
+            all.extend(&lacking);
+            takes(&known[at], &all)
+        });
+        if let Some(at) = at {
+            match joins.iter_mut().find(|(known, _)| *known == at) {
+                Some((_, names)) => names.extend(lacking),
+                None => joins.push((at, lacking)),
+            }
+        } else if lacking.len() == import.names.len() {
+            lines.push(styled(import, &code[import.range.as_range()], &known, before, language, project));
+        } else {
+            lines.push(styled(
+                import,
+                &rebuilt(import, &lacking, language),
+                &known,
+                before,
+                language,
+                project,
+            ));
         }
     }
-    Ok(lines)
-}
-
-fn last_segment(source: &str) -> &str {
-    let last = source.rsplit(['/', '\\']).next().unwrap_or(source);
-    last.split_once('.').map_or(last, |(stem, _)| if stem.is_empty() { last } else { stem })
+    let mut edits: Vec<TextEdit> =
+        joins.iter().filter_map(|(at, names)| join::joined(before, &known[*at], names, language)).collect();
+    if !lines.is_empty() {
+        edits.push(insertion(before, &lines, &known, language));
+    }
+    edits.sort_by_key(|edit| edit.range.start);
+    Ok(edits)
 }
 
 /// An import of only some of its names.
@@ -207,29 +252,64 @@ fn rebuilt(import: &Import, names: &[&Imported], language: Language) -> String {
     format!("import {types}{} from \"{}\";", clause.join(", "), import.source)
 }
 
-/// An import in the file's style: its quotes, its semicolons.
-fn styled(text: &str, known: &[Import], before: &str, language: Language) -> String {
+/// An import in the file's style: its quotes, its semicolons, its way to name modules.
+fn styled(
+    import: &Import,
+    text: &str,
+    known: &[Import],
+    before: &str,
+    language: Language,
+    project: &Project,
+) -> String {
     let text = text.trim();
-    let Some(model) =
-        known.last().and_then(|one| before.get(one.range.as_range())).filter(|_| language.is_ecma())
-    else {
+    if !language.is_ecma() {
         return text.to_owned();
-    };
+    }
+    let mut text = text.to_owned();
+    let spelled = project.spelled(&import.source, known);
+    if let Some(at) = text.rfind(&import.source).filter(|_| spelled != import.source) {
+        text.replace_range(at..at + import.source.len(), &spelled);
+    }
+    let Some(style) = Style::of(known, before) else { return text };
     let mut text = text.trim_end_matches(';').to_owned();
-    let (quote, other) = if model.contains('\'') { ('\'', '"') } else { ('"', '\'') };
+    let (quote, other) = if style.single { ('\'', '"') } else { ('"', '\'') };
     if !text.contains(quote) {
         text = text.replace(other, &quote.to_string());
     }
-    if model.trim_end().ends_with(';') {
+    if style.semicolon {
         text.push(';');
     }
     text
 }
 
-fn insertion(before: &str, lines: &[String], language: Language) -> TextEdit {
+/// How a file writes its statements.
+struct Style {
+    single: bool,
+    semicolon: bool,
+}
+
+impl Style {
+    /// As most of its imports are written, or else most of its lines; `None` where nothing shows.
+    fn of(known: &[Import], before: &str) -> Option<Self> {
+        let statements: Vec<&str> = known.iter().filter_map(|one| one.range.of(before)).collect();
+        let most = |yes: usize, all: usize| yes * 2 > all;
+        if !statements.is_empty() {
+            let single = statements.iter().filter(|text| text.contains('\'')).count();
+            let semicolon = statements.iter().filter(|text| text.trim_end().ends_with(';')).count();
+            let all = statements.len();
+            return Some(Self { single: most(single, all), semicolon: most(semicolon, all) });
+        }
+        let (single, double) = (before.matches('\'').count(), before.matches('"').count());
+        let ends = |sign: char| before.lines().filter(|line| line.trim_end().ends_with(sign)).count();
+        let (semicolons, calls) = (ends(';'), ends(')'));
+        (single + double > 0 && semicolons + calls > 0)
+            .then_some(Self { single: single > double, semicolon: semicolons > 0 })
+    }
+}
+
+fn insertion(before: &str, lines: &[String], known: &[Import], language: Language) -> TextEdit {
     let eol = line_ending(before);
     let joined = lines.join("\n").replace('\n', eol);
-    let known = known(before, language);
     // Python wants imports from the future first.
     let first = lines.iter().any(|line| line.starts_with("from __future__"));
     match known.last() {
@@ -348,3 +428,6 @@ fn clause_names(clause: Node<'_>, text: &str, names: &mut Vec<Imported>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::layout::indentation;
+use assist_base::ByteRange;
+
+use super::layout::{indentation, line_start};
 use crate::brackets::Brackets;
 use crate::languages::{Family, Language};
 
@@ -18,10 +20,34 @@ pub(crate) enum Unit {
 
 /// The unit that most indented lines of a text show, if any do.
 pub(crate) fn unit(text: &str) -> Option<Unit> {
+    unit_of(text.lines(), 0)
+}
+
+/// The unit of a place: what the lines that are there show, or else the file. A file may be mixed.
+pub(super) fn unit_at(before: &str, range: ByteRange, language: Option<Language>) -> Option<Unit> {
+    let place = before.get(line_start(before, range.start)..range.end).unwrap_or_default();
+    own_unit(place, language).or_else(|| unit(before))
+}
+
+/// The unit that a piece of code shows within itself: its first line may stand anywhere, and white space in strings is none.
+fn own_unit(code: &str, language: Option<Language>) -> Option<Unit> {
+    let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
+    let lines = code.split_inclusive('\n').filter(|line| {
+        let content = brackets.in_text();
+        brackets.feed(line);
+        !content
+    });
+    let lines: Vec<&str> = lines.collect();
+    let first = lines.iter().find(|line| !line.trim().is_empty()).map_or("", |line| indentation(line));
+    let tabs = first.starts_with('\t') && lines.iter().filter(|line| !line.trim().is_empty()).count() == 1;
+    if tabs { Some(Unit::Tab) } else { unit_of(lines.into_iter(), first.len()) }
+}
+
+fn unit_of<'t>(lines: impl Iterator<Item = &'t str>, before: usize) -> Option<Unit> {
     let mut tabs = 0_usize;
     let mut steps: HashMap<usize, usize> = HashMap::new();
-    let mut previous = 0_usize;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    let mut previous = before;
+    for line in lines.filter(|line| !line.trim().is_empty()) {
         let indent = indentation(line);
         // The second line of a block comment is indented by one more.
         if line.trim_start().starts_with('*') {
@@ -47,9 +73,9 @@ pub(super) fn fit(code: &str, place: &str, file: Option<Unit>, language: Option<
     if is_placed(code, place, file, language) {
         return format!("{place}{code}");
     }
-    let own = unit(code);
+    let own = own_unit(code, language);
     let first = code.lines().find(|line| !line.trim().is_empty()).map_or("", indentation);
-    let converts = language.is_some() && differ(code, first, own, file);
+    let converts = language.is_some() && differ(code, first, own, file, language);
     if first == place && !converts {
         return code.to_owned();
     }
@@ -131,14 +157,24 @@ fn is_placed(code: &str, place: &str, file: Option<Unit>, language: Option<Langu
 
 /// Whether the code indents in another way than the file. Steps of another width count only where the code keeps to
 /// them throughout: what is aligned to something above it is no step.
-fn differ(code: &str, first: &str, own: Option<Unit>, file: Option<Unit>) -> bool {
+fn differ(
+    code: &str,
+    first: &str,
+    own: Option<Unit>,
+    file: Option<Unit>,
+    language: Option<Language>,
+) -> bool {
     let (Some(own), Some(file)) = (own, file) else { return false };
     match (own, file) {
         (Unit::Spaces(own), Unit::Spaces(file)) => {
             let step =
                 |line: &str| indentation(line).strip_prefix(first).is_none_or(|rest| rest.len() % own == 0);
-            let mut lines =
-                code.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('*'));
+            let mut brackets = Brackets::new(language.map_or(Family::Plain, Language::family));
+            let mut lines = code.split_inclusive('\n').filter(|line| {
+                let content = brackets.in_text();
+                brackets.feed(line);
+                !content && !line.trim().is_empty() && !line.trim_start().starts_with('*')
+            });
             own != file && own <= 8 && lines.all(step)
         }
         (own, file) => own != file,

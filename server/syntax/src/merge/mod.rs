@@ -10,6 +10,7 @@ mod imports;
 pub(crate) mod indent;
 pub(crate) mod layout;
 mod named;
+mod project;
 mod selection;
 
 use assist_base::change::{EditError, apply_edits};
@@ -20,6 +21,7 @@ use crate::outline::Kind;
 use crate::scanner::Component;
 
 pub use imports::{Import, add_import, imports};
+pub use project::{Alias, Project};
 
 /// What the component is meant for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub struct Placement {
     pub how: How,
     /// The language of the script or style inside the file that it went into; `None` where it went into the file's own.
     pub embedded: Option<Language>,
+    /// Names that the file imports and, with what was replaced, no longer uses.
+    pub unused: Vec<String>,
 }
 
 /// Why a component has no place. Nothing was changed; say so, or ask again with what is named here.
@@ -138,18 +142,50 @@ pub fn place(
     target: &Target,
     predecessor: Option<&str>,
 ) -> Result<Placement, PlaceError> {
+    place_in(before, language, component, target, predecessor, &Project::default())
+}
+
+/// As [`place`], where something is known of the project: imports are compared by where they lead, and written as the
+/// file's neighbours are.
+///
+/// # Errors
+/// As [`place`].
+pub fn place_in(
+    before: &str,
+    language: Option<Language>,
+    component: &Component,
+    target: &Target,
+    predecessor: Option<&str>,
+    project: &Project,
+) -> Result<Placement, PlaceError> {
+    let mut placed = find_place(before, language, component, target, predecessor, project)?;
+    // Of embedded code this was found out where it was placed.
+    if let Some(language) = language.filter(|_| placed.embedded.is_none()) {
+        placed.unused = imports::unused(before, &placed.after, placed.replaced, language);
+    }
+    Ok(placed)
+}
+
+fn find_place(
+    before: &str,
+    language: Option<Language>,
+    component: &Component,
+    target: &Target,
+    predecessor: Option<&str>,
+    project: &Project,
+) -> Result<Placement, PlaceError> {
     let code = trim_blank_lines(without_opening_tag(&component.code, before, language));
     if let Some(language) = language
-        && let Some(placed) = embedded::place(before, language, component, target, predecessor)
+        && let Some(placed) = embedded::place(before, language, component, target, predecessor, project)
     {
         return placed;
     }
     match *target {
-        Target::Selection(range) => selection::place(before, language, code, range),
+        Target::Selection(range) => selection::place(before, language, code, range, project),
         _ if code.is_empty() => Err(PlaceError::Empty { name: component.header.name.clone() }),
         Target::NewFile if !before.trim().is_empty() => Err(PlaceError::Exists),
         Target::Named if !before.trim().is_empty() => {
-            named::place(before, language, code, &component.header, predecessor)
+            named::place(before, language, code, &component.header, predecessor, project)
         }
         Target::NewFile | Target::Named => {
             let eol = layout::line_ending(before);
@@ -177,7 +213,7 @@ fn finish(before: &str, edits: Vec<TextEdit>, main: usize, how: How) -> Result<P
         EditError::Overlap { at } => PlaceError::Overlap { line: line_of(before, at) },
         EditError::OutOfText { start, end } => PlaceError::OutOfText { start, end },
     })?;
-    Ok(Placement { edits, replaced, inserted, after, how, embedded: None })
+    Ok(Placement { edits, replaced, inserted, after, how, embedded: None, unused: Vec::new() })
 }
 
 /// A component's code as a part of a file: PHP's opening tag, which a model writes out of habit, stands in the file already.

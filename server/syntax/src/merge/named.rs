@@ -7,6 +7,7 @@
 use assist_base::{ByteRange, TextEdit};
 
 use super::layout::{line_end, line_ending, line_start, next_line, with_line_ending};
+use super::project::Project;
 use super::{How, PlaceError, Placement, chunks, finish, imports, indent, line_of, trim_blank_lines};
 use crate::languages::{Language, Layout};
 use crate::outline::{self, Kind};
@@ -35,15 +36,16 @@ pub(super) fn place(
     code: &str,
     header: &Header,
     predecessor: Option<&str>,
+    project: &Project,
 ) -> Result<Placement, PlaceError> {
     let eol = line_ending(before);
     let Some(language) = language else {
-        return insert(before, code, None, eol, at_end(before), None);
+        return insert(before, code, None, eol, at_end(before), Vec::new());
     };
-    let hoisted = imports::hoist(before, code, language, None).transpose()?;
-    let (code, import_edit) = match &hoisted {
-        Some(hoisted) => (hoisted.rest.as_str(), hoisted.edit.clone()),
-        None => (code, None),
+    let hoisted = imports::hoist(before, code, language, None, project).transpose()?;
+    let (code, import_edits) = match &hoisted {
+        Some(hoisted) => (hoisted.rest.as_str(), hoisted.edits.clone()),
+        None => (code, Vec::new()),
     };
     // A member of a JSON object may come with the comma after it, which the file has already.
     let code = if language == Language::Json { code.trim_end_matches(',') } else { code };
@@ -63,7 +65,7 @@ pub(super) fn place(
     let file = Source { text: before, language, tree };
     let ours = declared(&file);
     if let Some(inner) = modules::unwrapped(&new, &all, &ours, &header.name) {
-        return place(before, Some(language), trim_blank_lines(&inner), header, predecessor);
+        return place(before, Some(language), trim_blank_lines(&inner), header, predecessor, project);
     }
     let theirs: Vec<Declared> = all.into_iter().filter(|one| one.depth == 0).collect();
 
@@ -79,15 +81,19 @@ pub(super) fn place(
         return match find(before, &ours, &header.name, None)? {
             Some(at) => {
                 let range = ours[at].range;
-                let text =
-                    indent::fit(code, own_indentation(before, range), indent::unit(before), Some(language));
+                let text = indent::fit(
+                    code,
+                    own_indentation(before, range),
+                    indent::unit_at(before, range, Some(language)),
+                    Some(language),
+                );
                 let how = How::Replaced { name: ours[at].name.clone(), kind: ours[at].kind };
                 let edit = TextEdit { range, text: with_line_ending(text.trim_start(), eol).into_owned() };
-                assemble(before, import_edit, vec![edit], 0, how)
+                assemble(before, import_edits, vec![edit], 0, how)
             }
             None => {
                 let at = after_predecessor(before, &ours, predecessor);
-                insert(before, code, Some(language), eol, at, import_edit)
+                insert(before, code, Some(language), eol, at, import_edits)
             }
         };
     }
@@ -122,7 +128,12 @@ pub(super) fn place(
             _ => old.range,
         };
         let (range, text) = shell::dress(&file, old_range, &segment.text, &old.name, &replaced);
-        let text = indent::fit(&text, own_indentation(before, range), indent::unit(before), Some(language));
+        let text = indent::fit(
+            &text,
+            own_indentation(before, range),
+            indent::unit_at(before, range, Some(language)),
+            Some(language),
+        );
         if segment.declared == main {
             main_start = Some(range.start);
         }
@@ -139,18 +150,18 @@ pub(super) fn place(
         Some(at) => How::Replaced { name: ours[at].name.clone(), kind: ours[at].kind },
         None => How::Inserted,
     };
-    assemble(before, import_edit, edits, at, how)
+    assemble(before, import_edits, edits, at, how)
 }
 
 /// Puts the edit for imports where it belongs among the others.
 fn assemble(
     before: &str,
-    import_edit: Option<TextEdit>,
+    import_edits: Vec<TextEdit>,
     mut edits: Vec<TextEdit>,
     mut main: usize,
     how: How,
 ) -> Result<Placement, PlaceError> {
-    if let Some(edit) = import_edit {
+    for edit in import_edits {
         let at = edits.partition_point(|other| other.range.start < edit.range.start);
         main += usize::from(at <= main);
         edits.insert(at, edit);
@@ -328,10 +339,10 @@ fn insert(
     language: Option<Language>,
     eol: &str,
     at: usize,
-    import_edit: Option<TextEdit>,
+    import_edits: Vec<TextEdit>,
 ) -> Result<Placement, PlaceError> {
     let edit = insertion(before, code, language, eol, at);
-    assemble(before, import_edit, vec![edit], 0, How::Inserted)
+    assemble(before, import_edits, vec![edit], 0, How::Inserted)
 }
 
 /// Whether the file sets its declarations off by two blank lines, as Python does.

@@ -3,6 +3,7 @@
 use assist_base::{ByteRange, TextEdit};
 
 use super::layout::{indentation, line_end, line_ending, line_start, next_line, with_line_ending};
+use super::project::Project;
 use super::{How, PlaceError, Placement, finish, imports, indent};
 use crate::languages::Language;
 
@@ -11,21 +12,23 @@ pub(super) fn place(
     language: Option<Language>,
     code: &str,
     range: ByteRange,
+    project: &Project,
 ) -> Result<Placement, PlaceError> {
     if range.of(before).is_none() {
         return Err(PlaceError::OutOfText { start: range.start, end: range.end });
     }
     let eol = line_ending(before);
-    let hoisted =
-        language.and_then(|language| imports::hoist(before, code, language, Some(range))).transpose()?;
+    let hoisted = language
+        .and_then(|language| imports::hoist(before, code, language, Some(range), project))
+        .transpose()?;
     // Where the file's imports end within the selection, those of the code stay with it.
     let hoisted = hoisted.filter(|hoisted| {
         let inside = |edit: &TextEdit| range.start < edit.range.start && edit.range.start <= range.end;
-        !hoisted.edit.as_ref().is_some_and(inside)
+        !hoisted.edits.iter().any(inside)
     });
-    let (code, import_edit) = match &hoisted {
-        Some(hoisted) => (hoisted.rest.as_str(), hoisted.edit.clone()),
-        None => (code, None),
+    let (code, mut edits) = match &hoisted {
+        Some(hoisted) => (hoisted.rest.as_str(), hoisted.edits.clone()),
+        None => (code, Vec::new()),
     };
     let whole = whole_lines(before, range);
     let (range, text) = match whole {
@@ -33,8 +36,7 @@ pub(super) fn place(
         None => (range, inline(before, code, range, language)),
     };
     let text = with_line_ending(&text, eol).into_owned();
-    let mut edits: Vec<TextEdit> = import_edit.into_iter().collect();
-    let at = usize::from(edits.first().is_some_and(|edit| edit.range.start <= range.start));
+    let at = edits.partition_point(|edit| edit.range.start <= range.start);
     edits.insert(at, TextEdit { range, text });
     finish(before, edits, at, How::ReplacedSelection)
 }
@@ -82,7 +84,7 @@ impl Lines {
         let selected = self.range.of(before).unwrap_or_default();
         let shown = selected.lines().find(|line| !line.trim().is_empty());
         let place = shown.map_or_else(|| place_of_blank(before, self.range), indentation);
-        let mut text = indent::fit(code, place, indent::unit(before), language);
+        let mut text = indent::fit(code, place, indent::unit_at(before, self.range, language), language);
         if self.with_ending {
             // The ending is made `\n` here and turned into the file's own with the rest.
             debug_assert!(matches!(eol, "\n" | "\r\n"));

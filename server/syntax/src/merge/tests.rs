@@ -130,7 +130,7 @@ fn a_selection_takes_the_indentation_of_its_place() {
         "class A:\n    def f(self):\n        return 1\n",
     );
     // Lines further left than the first one.
-    selected("a(\n    «b»\n);\n", ts, "  b\n}\n", "a(\n    b\n}\n);\n");
+    selected("a(\n    «b»\n);\n", ts, "  b\n}\n", "a(\n    b\n  }\n);\n");
 }
 
 #[test]
@@ -387,10 +387,10 @@ fn imports_are_hoisted_and_only_what_is_missing_is_added() {
         file,
         "A",
         "import React, { useState, useMemo as memo } from \"react\";\nimport { b } from \"@/b\";\nimport type { C } from \"./c\";\nimport \"./a.css\";\n\nexport function A() { memo }\n",
-        "'use client'\n\nimport React, { useState } from 'react'\nimport { b } from '../b'\nimport { useMemo as memo } from 'react'\nimport type { C } from './c'\nimport './a.css'\n\nexport function A() { memo }\n",
+        "'use client'\n\nimport React, { useState, useMemo as memo } from 'react'\nimport { b } from '../b'\nimport type { C } from './c'\nimport './a.css'\n\nexport function A() { memo }\n",
     );
     assert_eq!(placed.inserted.of(&placed.after), Some("export function A() { memo }"));
-    assert_eq!(placed.edits.len(), 2);
+    assert_eq!(placed.edits.len(), 3);
     // Imports of what the file declares elsewhere from another place are not guessed about.
     let error = put(file, Language::Tsx, "A", "import { b } from \"lib\";\nfunction A() {}\n", Target::Named)
         .unwrap_err();

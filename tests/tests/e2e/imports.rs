@@ -1,0 +1,42 @@
+//! Imports that come with a component are written as the project writes them.
+
+use assist_simulator::{Reply, Script, answer};
+
+use crate::support::{Desk, Wire};
+
+const PAGE: &str = "src/pages/home/Page.tsx";
+const PAGE_TEXT: &str = "import { useMemo } from 'react'\nimport { title } from '@/lib/title'\n\nexport function Page() {\n  const shown = useMemo(() => title(), [])\n  return <h1>{shown}</h1>\n}\n";
+const NEW: &str = "import { title } from \"../../lib/title\";\nimport { price } from \"../../lib/price\";\nimport { useState } from \"react\";\n\nexport function Page() {\n  const [open] = useState(false);\n  return <h1>{open ? title() : price}</h1>;\n}\n";
+
+const BASE: &str =
+    "{\n  // Shared.\n  \"compilerOptions\": {\n    \"paths\": { \"@/*\": [\"../src/*\"], },\n  },\n}\n";
+
+#[test]
+fn an_import_is_written_as_the_project_writes_it_and_what_is_left_over_is_told() {
+    let files = [
+        (PAGE, PAGE_TEXT),
+        ("tsconfig.json", "{ \"extends\": \"./config/base\" /* and nothing more */ }\n"),
+        ("config/base.json", BASE),
+    ];
+    let desk = Desk::new(Wire::Anthropic, &files, Script::always(Reply::text(answer("Page", PAGE, NEW))));
+    let ran = desk.run(&["ask", "Show the price", "--file", PAGE, "--json"]).exits(0);
+    let expected = "import { useMemo, useState } from 'react'\nimport { title } from '@/lib/title'\nimport { price } from '@/lib/price'\n\nexport function Page() {\n  const [open] = useState(false);\n  return <h1>{open ? title() : price}</h1>;\n}\n";
+    assert_eq!(desk.folder.read(PAGE), expected);
+    let told = ran.of("status");
+    let told: Vec<_> = told.iter().filter_map(|data| data["message"].as_str()).collect();
+    assert!(
+        told.contains(&"`useMemo` is still imported in src/pages/home/Page.tsx but no longer used there"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn without_an_alias_the_import_stays_as_it_came() {
+    let files = [(PAGE, PAGE_TEXT), ("tsconfig.json", "{ not json")];
+    let desk = Desk::new(Wire::Anthropic, &files, Script::always(Reply::text(answer("Page", PAGE, NEW))));
+    desk.run(&["ask", "Show the price", "--file", PAGE]).exits(0);
+    let text = desk.folder.read(PAGE);
+    assert!(text.contains("import { price } from '../../lib/price'\n"), "{text}");
+    // Whether both names of the title are one module nobody knows, but one import of it is enough.
+    assert_eq!(text.matches("title'").count(), 1, "{text}");
+}

@@ -67,7 +67,8 @@ pub(super) fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
             let kind = entry.file_type()?;
             if kind.is_dir() && !is_made(&name) {
                 folders.push(entry.path());
-            } else if kind.is_file() {
+            } else if kind.is_file() && name != ".git" {
+                // In a worktree of Git that is a file.
                 let Ok(bytes) = fs::read(entry.path()) else { continue };
                 let Ok(text) = String::from_utf8(bytes) else { continue };
                 let path = entry.path();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -91,6 +92,7 @@ pub struct Engine {
     owner: Owner,
     client: String,
     notices: Vec<String>,
+    closed: AtomicBool,
 }
 
 impl Engine {
@@ -142,6 +144,7 @@ impl Engine {
             owner,
             client: client.to_owned(),
             notices,
+            closed: AtomicBool::new(false),
         };
         engine.pause_orphans().await?;
         let engine = Arc::new(engine);
@@ -282,6 +285,7 @@ impl Engine {
         if prompt.is_empty() && request.intent.needs_prompt() {
             return Err(EngineError::PromptNeeded);
         }
+        self.check_open()?;
         let (settings, gateway) = self.configured().await?;
         let model = model(&gateway).await?;
         let anchored = pipeline::anchor(request, host.as_ref()).await?;
@@ -336,6 +340,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when there is no such run, it cannot go on, or no model is set up.
     pub async fn resume(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<Started, EngineError> {
+        self.check_open()?;
         let session = self.session(run).await?;
         // A failed run knows what is missing only where it had a plan.
         let unfinished = session.status == RunState::Failed && session.plan.is_some();
@@ -533,8 +538,22 @@ impl Engine {
         Ok(self.session(run).await?.status)
     }
 
-    /// Lets go: streams are dropped, what was received is kept, runs are paused. Takes at most a second.
+    /// Whether the engine was let go: nothing is begun and nothing applied any more.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    fn check_open(&self) -> Result<(), EngineError> {
+        if !self.is_closed() {
+            return Ok(());
+        }
+        let folder = self.workspace.root().display();
+        Err(EngineError::BadDocument(format!("{folder} was closed; open it and ask again.")))
+    }
+
+    /// Lets go, for good: streams are dropped, what was received is kept, runs are paused. Takes at most a second.
     pub async fn shutdown(&self) {
+        self.closed.store(true, Ordering::Release);
         let handles: Vec<_> = lock(&self.runs).values().cloned().collect();
         for handle in &handles {
             handle.halt(Halt::Pause(PauseReason::EditorClosed));

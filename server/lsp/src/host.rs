@@ -88,6 +88,10 @@ impl Host for EditorHost {
     }
 
     async fn apply(&self, set: &ChangeSet) -> Result<Outcome, HostError> {
+        // Its folder was closed in the meantime: what is still to come must not land in it.
+        if self.engine.is_closed() {
+            return Err(HostError::Gone);
+        }
         self.apply_set(set).await
     }
 

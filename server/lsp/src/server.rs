@@ -199,7 +199,10 @@ impl LanguageServer for Server {
             }
         });
         let workspaces = Arc::clone(&self.workspaces);
-        tokio::spawn(async move { workspaces.open_folders().await });
+        tokio::spawn(async move {
+            workspaces.leave(removed).await;
+            workspaces.open_folders().await
+        });
     }
 
     async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {

@@ -68,6 +68,28 @@ impl Workspaces {
         change(&mut self.lock().folders);
     }
 
+    /// Lets the workspaces of folders go that the client has closed, unless another of its folders lies in them: their runs
+    /// are paused, and nothing of theirs is applied any more.
+    pub async fn leave(&self, removed: Vec<PathBuf>) {
+        let kept = self.lock().folders.clone();
+        let (gone, stay) = (removed.clone(), kept.clone());
+        let roots = |folders: Vec<PathBuf>| -> Vec<PathBuf> {
+            folders.iter().map(|folder| workspace_root(Some(folder), None)).collect()
+        };
+        let Ok((gone, stay)) = blocking(move || Ok((roots(gone), roots(stay)))).await else { return };
+        let desks: Vec<Desk> = {
+            let mut state = self.lock();
+            let left = |root: &PathBuf| {
+                let closed = gone.contains(root) || removed.iter().any(|folder| root.starts_with(folder));
+                closed && !stay.contains(root) && !kept.iter().any(|folder| root.starts_with(folder))
+            };
+            let roots: Vec<PathBuf> = state.open.keys().filter(|root| left(root)).cloned().collect();
+            let cells = roots.iter().filter_map(|root| state.open.remove(root));
+            cells.filter_map(|cell| cell.get().cloned()).collect()
+        };
+        futures::future::join_all(desks.iter().map(|desk| desk.engine.shutdown())).await;
+    }
+
     /// The editor's settings, from now on. Returns the engines that must be let go.
     pub fn set_options(&self, options: EditorOptions) -> Vec<Desk> {
         let mut state = self.lock();

@@ -515,3 +515,151 @@ fn without_chunking_nothing_is_applied_before_everything_is_whole() {
     build(&whole).exits(0);
     built(&whole);
 }
+
+#[test]
+fn without_the_sentinel_an_answer_with_whole_components_is_done() {
+    for (value, requests) in [("true", 2), ("false", 1)] {
+        let text = at_once(SENTINEL);
+        let script = Script::first_then(Reply::text(at_once("")), Reply::continuing(text, Manner::Exact));
+        let mut desk = Desk::new(Wire::Anthropic, &[], script);
+        desk.set("ASSIST_PIPELINE_FULL_PIPELINE", "false");
+        desk.set("ASSIST_PIPELINE_SENTINEL", value);
+        desk.run(&["ask", "Build a shop", "--build", "--yes"]).exits(0);
+        assert_eq!(desk.sim.requests().len(), requests);
+        assert_eq!(desk.folder.read(FOOTER), FOOTER_CODE);
+    }
+    // A limit that was reached is no end, whatever is whole.
+    let text = at_once(SENTINEL);
+    let cut = Reply::text(at_once("")).stop(assist_simulator::Stop::Length);
+    let mut desk =
+        Desk::new(Wire::Anthropic, &[], Script::first_then(cut, Reply::continuing(text, Manner::Exact)));
+    desk.set("ASSIST_PIPELINE_FULL_PIPELINE", "false");
+    desk.set("ASSIST_PIPELINE_SENTINEL", "false");
+    desk.run(&["ask", "Build a shop", "--build", "--yes"]).exits(0);
+    assert_eq!(desk.sim.requests().len(), 2);
+}
+
+#[test]
+fn without_the_ghost_fixer_nothing_is_continued() {
+    let cut = Reply::text(answer("Footer", FOOTER, FOOTER_CODE))
+        .cut(Place::After("<footer".into()), Ending::LengthStop);
+    let present = "export function Footer() {\n  return <footer>Mine</footer>;\n}\n";
+    let desk = Desk::new(Wire::Anthropic, &[(FOOTER, present)], Script::always(cut));
+    desk.folder.write("assist.toml", "[pipeline]\nghost_fixer = false\n");
+    let ran = desk.run(&["ask", "Change it", "--file", FOOTER, "--lines", "1:3", "--json"]).exits(1);
+    assert!(ran.stderr.contains("Footer broke off") && ran.stderr.contains("ghost_fixer"), "{}", ran.stderr);
+    assert_eq!(desk.sim.requests().len(), 1);
+    assert_eq!(desk.folder.read(FOOTER), present);
+    assert_eq!(ran.of("truncated").len(), 1);
+}
+
+#[test]
+fn without_chunking_one_answer_is_applied_when_it_is_whole() {
+    let text = at_once(SENTINEL);
+    for (chunking, there) in [("true", true), ("false", false)] {
+        let place = Place::After("COMPONENT_START: Footer".into());
+        let mut desk =
+            Desk::new(Wire::Anthropic, &[], Script::always(Reply::text(text.as_str()).stall(place)));
+        desk.set("ASSIST_PIPELINE_FULL_PIPELINE", "false");
+        desk.set("ASSIST_PIPELINE_CHUNKING", chunking);
+        let running = desk.start(&["ask", "Build a shop", "--build", "--yes"]);
+        desk.sim.blocking_stalled(1);
+        desk.wait_until_kept("COMPONENT_START: Footer");
+        assert_eq!(desk.folder.has(APP), there, "chunking {chunking}");
+        desk.sim.release_stall();
+        running.end().exits(0);
+        assert!(desk.folder.has(APP) && desk.folder.has(FOOTER));
+    }
+}
+
+#[test]
+fn a_setting_that_makes_no_sense_is_named() {
+    let mut desk = desk(script([]));
+    desk.set("ASSIST_PIPELINE_CHUNKING", "perhaps");
+    desk.run(&["ask", "Build a shop", "--build"])
+        .exits(2)
+        .says(&["ASSIST_PIPELINE_CHUNKING", "true or false"]);
+    assert_eq!(desk.sim.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn an_editor_builds_with_a_file_open_that_takes_the_components_in() {
+    let present = "export default function App() {\n  return <p>Old</p>;\n}\n";
+    let desk = Desk::new(Wire::Anthropic, &[(APP, present)], script([]));
+    let session = desk.plain_sailing().await;
+    session.ignore(&["workspace/applyEdit"]);
+    let uri = session.open_file(&desk, APP);
+    let run =
+        session.ask(json!({ "intent": "build", "prompt": "Build a shop", "uri": uri, "version": 1 })).await;
+    let end = session.ends(&run).await;
+    assert_eq!(end["state"], "done", "{end}");
+    let text = session.text(&uri);
+    assert!(text.contains("<Hero title=\"Shop\" />") && text.contains("<Footer />"), "{text}");
+    let path = DocPath::relative(APP).expect("a path");
+    for text in session.document(&uri).history {
+        assert_eq!(assist_syntax::faults(&path, &text), [], "{text}");
+    }
+    after_every_change_set_the_project_is_valid(&desk);
+    assert_eq!(session.leave().await, 0);
+}
+
+#[tokio::test]
+async fn an_editor_is_asked_what_becomes_of_a_build_with_a_part_missing() {
+    for (choice, kept) in [("Keep what is whole", true), ("Restore the files", false)] {
+        let broken = writes("Footer", Reply::text(answer("Footer", FOOTER, "export function Footer( {\n")));
+        let desk = Desk::new(Wire::Anthropic, &[], script([broken.times(3)]));
+        let session = desk.plain_sailing().await;
+        session.ignore(&["window/showMessage"]);
+        session.when_asked(
+            "3 of 4 components are in place",
+            assist_tests::client::Choice::Press(choice.to_owned()),
+        );
+        let run = session.ask(json!({ "intent": "build", "prompt": "Build a shop" })).await;
+        let end = session.ends(&run).await;
+        assert_eq!(end["state"], "failed", "{end}");
+        assert_eq!(desk.folder.has(HERO), kept, "{choice}");
+        // What is missing is had later, and nothing is paid twice.
+        let before = desk.sim.requests().len();
+        session.command("assist.resume", json!({ "runId": run })).await.expect("it goes on");
+        desk.store_when(&run, "done").await;
+        assert_eq!(desk.sim.requests().len(), before + 1);
+        assert!(desk.folder.read(APP).contains("<Footer />"));
+        session.ignore(&["assist/event"]);
+        session.ignore(&["window/showMessageRequest"]);
+        assert_eq!(session.leave().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_closed_gets_nothing_more() {
+    let text = answer("Footer", FOOTER, FOOTER_CODE);
+    let desk = desk(script([
+        writes("Footer", Reply::text(text.as_str()).stall(Place::Before("/// COMPONENT_END".into())))
+            .times(1),
+        writes("Footer", Reply::continuing(text.as_str(), Manner::Exact)),
+    ]));
+    let session = desk.plain_sailing().await;
+    session.ignore(&["assist/event", "window/showMessage"]);
+    let run = session.ask(json!({ "intent": "build", "prompt": "Build a shop" })).await;
+    desk.sim.stalled(1).await;
+    let folder = json!({ "uri": desk.folder.uri(""), "name": "it" });
+    session.notify(
+        "workspace/didChangeWorkspaceFolders",
+        json!({ "event": { "added": [], "removed": [folder] } }),
+    );
+    desk.store_when(&run, "paused").await;
+    desk.sim.release_stall();
+    let there = desk.folder.has(APP).then(|| desk.folder.read(APP));
+    session.unread_after_roundtrip().await;
+    assert!(!desk.folder.has(FOOTER), "nothing is applied any more");
+    assert_eq!(desk.folder.has(APP).then(|| desk.folder.read(APP)), there);
+
+    session.notify(
+        "workspace/didChangeWorkspaceFolders",
+        json!({ "event": { "added": [folder], "removed": [] } }),
+    );
+    session.command("assist.resume", json!({ "runId": run })).await.expect("it goes on");
+    desk.store_when(&run, "done").await;
+    built(&desk);
+    assert_eq!(session.leave().await, 0);
+}

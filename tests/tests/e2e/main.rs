@@ -28,4 +28,5 @@ mod sessions;
 #[cfg(unix)]
 mod shadow;
 mod truncation;
+mod typing;
 mod verify;

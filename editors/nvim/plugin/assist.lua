@@ -15,7 +15,7 @@ end, {
   end,
 })
 
-for _, verb in ipairs({ 'ask', 'fix', 'explain', 'test', 'document', 'rewrite' }) do
+for _, verb in ipairs({ 'ask', 'fix', 'explain', 'test', 'document', 'rewrite', 'build' }) do
   vim.keymap.set({ 'n', 'x' }, ('<Plug>(assist-%s)'):format(verb), function()
     require('assist.commands').plug(verb)
   end, { desc = 'Assist: ' .. verb })

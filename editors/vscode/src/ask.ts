@@ -18,6 +18,12 @@ const TITLES: Record<Intent, string> = {
   explain: "Assist: Explain",
   test: "Assist: Add tests",
   document: "Assist: Document",
+  build: "Build with Assist",
+};
+
+const PLACEHOLDERS: Partial<Record<Intent, string>> = {
+  rewrite: "How should this be rewritten?",
+  build: "What should be built?",
 };
 
 export class Asker {
@@ -35,7 +41,7 @@ export class Asker {
     if (!(await this.session.ready())) return;
     const editor = vscode.window.activeTextEditor;
     const usable = editor !== undefined && SCHEMES.includes(editor.document.uri.scheme) ? editor : undefined;
-    if (usable === undefined && intent !== "ask") {
+    if (usable === undefined && intent !== "ask" && intent !== "build") {
       void vscode.window.showInformationMessage(`${TITLES[intent]} works on a file. Open one first.`);
       return;
     }
@@ -57,8 +63,8 @@ export class Asker {
     let sent = params;
     if (needsPrompt(params)) {
       const prompt = await this.prompts.ask({
-        title: params.intent === "rewrite" ? TITLES.rewrite : TITLES.ask,
-        placeholder: params.intent === "rewrite" ? "How should this be rewritten?" : "What should be done, or what would you like to know?",
+        title: TITLES[params.intent],
+        placeholder: PLACEHOLDERS[params.intent] ?? "What should be done, or what would you like to know?",
         about,
       });
       if (prompt === undefined) return;
@@ -108,7 +114,8 @@ export class Asker {
     const params: AskParams = { intent, uri: document.uri.toString(), version: document.version };
     const converter = this.session.converters?.code2ProtocolConverter;
     if (converter === undefined) return params;
-    if (!selection.isEmpty) params.range = converter.asRange(selection);
+    // What is built is no change of what happens to be selected.
+    if (!selection.isEmpty && intent !== "build") params.range = converter.asRange(selection);
     if (intent === "fix") {
       const near = selection.isEmpty ? document.lineAt(selection.active.line).range : selection;
       const found = vscode.languages

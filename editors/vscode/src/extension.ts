@@ -18,6 +18,7 @@ import { StatusBar } from "./statusbar";
 
 const INTENTS: Record<string, Intent> = {
   "assist.ui.ask": "ask",
+  "assist.ui.build": "build",
   "assist.ui.rewrite": "rewrite",
   "assist.ui.fix": "fix",
   "assist.ui.explain": "explain",

@@ -3,7 +3,7 @@
  * arrives is read field by field, so that a server of another age is a nuisance and not a crash.
  */
 
-export type Intent = "ask" | "rewrite" | "fix" | "explain" | "test" | "document";
+export type Intent = "ask" | "rewrite" | "fix" | "explain" | "test" | "document" | "build";
 
 /** A range as LSP has it, in the negotiated position encoding. */
 export interface LspRange {
@@ -170,5 +170,5 @@ export function sentence(refusal: Refusal): string {
 
 /** Whether `assist.ask` needs words from the user before it can be sent (see "Code actions" in PROTOCOL.md). */
 export function needsPrompt(params: AskParams): boolean {
-  return text(params.prompt) === undefined && (params.intent === "ask" || params.intent === "rewrite");
+  return text(params.prompt) === undefined && ["ask", "rewrite", "build"].includes(params.intent);
 }

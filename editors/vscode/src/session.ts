@@ -207,6 +207,7 @@ export class Session implements vscode.Disposable {
     const settings = vscode.workspace.getConfiguration("assist");
     const options: Record<string, unknown> = {
       apply: settings.get("apply", "direct"),
+      pipeline: settings.get("pipeline", {}),
       trusted: vscode.workspace.isTrusted,
     };
     for (const name of ["provider", "model"]) {

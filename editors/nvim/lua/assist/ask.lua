@@ -13,10 +13,11 @@ local MAX_DIAGNOSTICS = 20
 local prompts = {
   ask = 'Ask Assist: ',
   rewrite = 'Rewrite how? ',
+  build = 'Build what? ',
 }
 
 ---@class assist.Question
----@field intent "ask"|"rewrite"|"fix"|"explain"|"test"|"document"
+---@field intent "ask"|"rewrite"|"fix"|"explain"|"test"|"document"|"build"
 ---@field prompt? string
 ---@field bufnr? integer the current one when nil
 ---@field range? assist.Range the whole file when nil
@@ -136,7 +137,7 @@ function M.ask(question, need_words)
   local function mark(group)
     return text and question.range and runs.mark(bufnr, question.range, group) or nil
   end
-  need_words = need_words or question.intent == 'ask' or question.intent == 'rewrite'
+  need_words = need_words or vim.list_contains({ 'ask', 'rewrite', 'build' }, question.intent)
   if not need_words or question.prompt and vim.trim(question.prompt) ~= '' then
     return send(question, mark('AssistWorking'))
   end

@@ -184,7 +184,8 @@ local function show_status()
 end
 
 --- Verbs that ask; the rest of the line is added to what they mean.
-local intents = { ask = true, fix = true, explain = true, test = true, document = true, rewrite = true }
+local intents =
+  { ask = true, fix = true, explain = true, test = true, document = true, rewrite = true, build = true }
 
 --- Verbs that steer; they take at most a run's id.
 ---@type table<string, fun(id?: string)>

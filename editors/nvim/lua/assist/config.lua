@@ -6,7 +6,7 @@ local M = {}
 ---@field cmd? string|string[] the `assist` binary, or a command that starts it; looked for when nil
 ---@field autostart boolean attach to files as they are opened; otherwise at the first question
 ---@field filetypes? string[] only these file types; nil means every file
----@field settings table sent to the server: provider, model, apply, trusted
+---@field settings table sent to the server: provider, model, apply, pipeline, trusted
 ---@field keymaps boolean|table<string, string> suggested mappings, or mappings of one's own by name
 ---@field progress boolean the small window at the bottom right while a run works
 ---@field answer "auto"|"vsplit"|"split"|"float"|false where answers appear; false: only on `:Assist answer`

@@ -37,6 +37,7 @@ M.namespace = namespace
 local names = {
   ask = 'Ask',
   rewrite = 'Rewrite',
+  build = 'Build',
   fix = 'Fix',
   explain = 'Explain',
   test = 'Add tests',

@@ -362,14 +362,18 @@ impl Work<'_> {
                 Ok(filled) => filled,
                 // It was filled before, or the user took the slot out.
                 Err(Unfit::NoSlot) => return Ok(()),
-                Err(Unfit::Wrong(why)) => {
-                    let reason = format!("it could not be put into {}: {why}", skeleton.path);
-                    self.states.insert(part.name.clone(), State::Failed(reason.clone()));
-                    let data = json!({ "agent": "linter", "component": part.name, "reason": reason });
-                    run.emit(EventKind::AgentFailed, data).await?;
-                    return Ok(());
-                }
+                Err(Unfit::Wrong(why)) => return self.unfit(skeleton, part, why).await,
             };
+            // A slot may carry code that only the project's own checks can find wrong.
+            let name = format!("{} in {}", part.name, skeleton.name);
+            let shown = vec![(skeleton.path.clone(), after.clone())];
+            let found = match run.shadow.check(run, &name, self.site.held_texts(), shown).await {
+                Err(Break::Failed(why)) => vec![why],
+                found => found?,
+            };
+            if !found.is_empty() {
+                return self.unfit(skeleton, part, found.join("; ")).await;
+            }
             let edit = FileEdit::Modify { base: document.revision.clone(), edits };
             let set = ChangeSet {
                 id: ChangeSetId::new(),
@@ -394,6 +398,18 @@ impl Work<'_> {
             skeleton.path,
             run.id.short()
         )))
+    }
+
+    /// Notes that a component which is there cannot be shown.
+    async fn unfit(&mut self, skeleton: &Part, part: &Part, why: String) -> Result<(), Break> {
+        let reason = format!(
+            "it is written, but could not be put into {}: {why}; correct its slot there",
+            skeleton.path
+        );
+        let data = json!({ "agent": "linter", "component": part.name, "reason": reason });
+        self.states.insert(part.name.clone(), State::Failed(reason));
+        self.run.emit(EventKind::AgentFailed, data).await?;
+        Ok(())
     }
 
     /// What is not there, in the order of the plan, with why.

@@ -43,7 +43,8 @@ fn types(hands: &mut Typing<'_>, uri: &str, text: &str, token: &str, dice: &mut 
 fn answer_with_tokens(asked: &assist_simulator::Asked) -> String {
     let (_, after) = asked.system.split_once(" id=").expect("the prompt issues an id");
     let id: String = after.chars().take_while(char::is_ascii_alphanumeric).collect();
-    let (_, shown) = asked.last_user().rsplit_once("<selection>").expect("something is selected");
+    let messages = asked.all_messages();
+    let (_, shown) = messages.rsplit_once("<selection>").expect("something is selected");
     let shown = shown.split("</selection>").next().expect("it ends");
     let kept: String = shown
         .lines()
@@ -101,7 +102,9 @@ async fn no_keystroke_is_lost_and_what_was_valid_stays_valid() {
             tokens.push(token);
         }
         desk.sim.release_stall();
-        let end = session.ends(&run).await;
+        let events = session.expect_run(&run).await;
+        let end =
+            events.iter().rfind(|event| event["type"] == "completed").expect("it has an end")["data"].clone();
         assert!(matches!(end["state"].as_str(), Some("done" | "failed")), "{what}: {end}");
         let text = session.text(&uri);
         seen.extend(session.document(&uri).history);
@@ -110,6 +113,8 @@ async fn no_keystroke_is_lost_and_what_was_valid_stays_valid() {
             is_valid(text, &what);
         }
         let edited = end["state"] == "done";
+        let refused = events.iter().any(|event| event["type"] == "component_refused");
+        assert!(!refused, "{what}: what the model sent was right: {end}");
         for token in &tokens {
             // Where nothing was applied, the last edit never came about, and nothing was typed before it.
             let late = token.ends_with("late");

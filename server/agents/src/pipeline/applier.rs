@@ -66,7 +66,9 @@ struct Plan {
 enum Planned {
     Ready(Box<Plan>),
     Failed(Vec<String>),
-    Touched(Option<ByteRange>),
+    Touched(Option<ByteRange>, Revision),
+    /// The text moved on while it was looked at.
+    Stale,
 }
 
 impl Applier {
@@ -171,7 +173,11 @@ impl Applier {
                         .refuse(run, &name, component.header.path.as_deref(), "refused", reasons)
                         .await;
                 }
-                Planned::Touched(range) => return Ok(Applied::Touched(range)),
+                Planned::Touched(range, revision) => {
+                    task.touched = Some(revision);
+                    return Ok(Applied::Touched(range));
+                }
+                Planned::Stale => continue,
             };
             let verdict = plan.judgement.verdict;
             let reasons: Vec<_> = plan.judgement.reasons.iter().map(ToString::to_string).collect();
@@ -284,8 +290,14 @@ impl Applier {
             && task.target.as_ref() == Some(&component.header.name)
         {
             match run.host.rebase(&path, range, base).await? {
+                // The range must be of the very text that was read: the user may have typed in between.
+                Rebased::Moved { revision, .. }
+                    if before.as_ref().is_none_or(|read| read.revision.hash != revision.hash) =>
+                {
+                    return Ok(Planned::Stale);
+                }
                 Rebased::Moved { range, .. } => target = Target::Selection(range),
-                Rebased::Touched { range, .. } => return Ok(Planned::Touched(range)),
+                Rebased::Touched { range, revision } => return Ok(Planned::Touched(range, revision)),
             }
             selection = true;
         }

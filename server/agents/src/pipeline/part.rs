@@ -69,6 +69,7 @@ async fn try_build(
         tier: task.tier,
         quiet: false,
         part: Some(part.name.clone()),
+        touched: None,
     };
     let conversation = messages(run, task, site, part).await?;
     let mut applier = Applier::assigned(Assignment::new(Arc::clone(site), part.clone()));

@@ -45,11 +45,19 @@ pub(crate) async fn anchor(mut request: AskRequest, host: &dyn Host) -> Result<A
             request.selection = fault.and_then(|range| surroundings(&path, &document.text, range));
         }
     }
-    if let (Some(range), Some(base)) = (request.selection, &request.revision)
+    let mut document = document;
+    while let (Some(range), Some(base)) = (request.selection, &request.revision)
         && base.hash != document.revision.hash
     {
         match host.rebase(&path, range, base).await? {
-            Rebased::Moved { range, .. } => request.selection = Some(range),
+            // The user may type at this very moment: the range must be of the text that is read.
+            Rebased::Moved { range, revision } => {
+                request.selection = Some(range);
+                if revision.hash != document.revision.hash {
+                    document = host.read(&path).await?;
+                }
+                request.revision = Some(revision);
+            }
             Rebased::Touched { .. } => {
                 return Err(EngineError::BadDocument(format!(
                     "{path} changed since the selection was made; select it and ask again."
@@ -152,11 +160,13 @@ struct ShownDiagnostic {
 
 /// Renders the request as it stands now, after the conversation's earlier turns, and stores it as the user's message.
 pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<Conversation, Break> {
-    let request = task.request.clone();
-    let document = match &request.path {
-        Some(path) => Some(run.host.read(path).await?),
+    let document = match task.request.path.clone() {
+        // What an interrupted run had received was made of the text as it was then.
+        Some(path) if task.draft.is_some() => Some(run.host.read(&path).await?),
+        Some(path) => Some(task.follow(run.host.as_ref(), &path).await?),
         None => None,
     };
+    let request = task.request.clone();
     let may_edit = request.intent.may_edit() && run.may_write;
     let target = match (&request.path, request.selection, &document) {
         (Some(path), Some(range), Some(document)) => Some(target_name(path, &document.text, range)),

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use assist_base::{ByteRange, ConversationId, EventKind, MessageId, RunId, Timestamp};
+use assist_base::{ByteRange, ConversationId, DocPath, EventKind, MessageId, Revision, RunId, Timestamp};
 use assist_gateway::Tier;
 use assist_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::ask::AskRequest;
 use crate::error::EngineError;
-use crate::host::Host;
+use crate::host::{Document, Host, Rebased};
 use crate::pipeline::edits::EditedRow;
 use crate::pipeline::request;
 use crate::run::{Break, Run};
@@ -24,6 +24,9 @@ pub(crate) const BUILDING: &str = "building";
 pub(crate) const LINTED: &str = "linted";
 pub(crate) const BUILT: &str = "built";
 pub(crate) const RESTORED: &str = "restored";
+
+/// How often a selection is followed because its document moved on in the very moment.
+const MAX_FOLLOWED: usize = 8;
 
 /// What the model said so far in one message.
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub(crate) struct Task {
     pub(crate) quiet: bool,
     /// The component of a plan that this is about.
     pub(crate) part: Option<String>,
+    /// The revision in which the user was seen to have changed the selection.
+    pub(crate) touched: Option<Revision>,
 }
 
 /// The row shape of the `asked` checkpoint.
@@ -103,6 +108,7 @@ impl Task {
             tier: Tier::B,
             quiet: false,
             part: None,
+            touched: None,
         }
     }
 
@@ -206,6 +212,7 @@ impl Task {
             tier: Tier::B,
             quiet: false,
             part: None,
+            touched: None,
         };
         if selection_done {
             task.request.selection = None;
@@ -219,21 +226,48 @@ impl Task {
     /// The selection's new outer edges after the user edited inside it; the next attempt works on that.
     pub(crate) async fn moved_to(&mut self, range: Option<ByteRange>, run: &Run) -> Result<(), Break> {
         let Some(path) = self.request.path.clone() else { return Ok(()) };
-        let document = run.host.read(&path).await?;
         if self.request.selection.is_some() {
-            let range = range.filter(|range| range.of(&document.text).is_some()).ok_or_else(|| {
-                Break::Failed(format!(
-                    "The text in {path} that was asked about has changed beyond recognition; nothing of yours was overwritten. Select it and ask again."
-                ))
-            })?;
-            self.selected = range.of(&document.text).map(str::to_owned);
-            self.request.selection = Some(range);
+            self.request.selection = Some(range.ok_or_else(|| beyond_recognition(&path))?);
+            self.request.revision = self.touched.take();
         }
-        self.request.revision = Some(document.revision);
+        self.follow(run.host.as_ref(), &path).await?;
         self.draft = None;
         self.save(run.store(), run.id, run.clock().now()).await?;
         Ok(())
     }
+}
+
+impl Task {
+    /// The present text of the document, with the selection brought to it. Also where the user changes it just now: nothing
+    /// has been made of it yet.
+    pub(crate) async fn follow(&mut self, host: &dyn Host, path: &DocPath) -> Result<Document, Break> {
+        for _ in 0..MAX_FOLLOWED {
+            let document = host.read(path).await?;
+            let (Some(range), Some(base)) = (self.request.selection, self.request.revision.clone()) else {
+                self.request.revision = Some(document.revision.clone());
+                return Ok(document);
+            };
+            if base.hash == document.revision.hash {
+                let selected = range.of(&document.text).ok_or_else(|| beyond_recognition(path))?;
+                self.selected = Some(selected.to_owned());
+                self.request.revision = Some(document.revision.clone());
+                return Ok(document);
+            }
+            let (range, revision) = match host.rebase(path, range, &base).await? {
+                Rebased::Moved { range, revision } => (Some(range), revision),
+                Rebased::Touched { range, revision } => (range, revision),
+            };
+            self.request.selection = Some(range.ok_or_else(|| beyond_recognition(path))?);
+            self.request.revision = Some(revision);
+        }
+        Err(Break::Failed(format!("{path} kept changing, so nothing was done. Ask again when it rests.")))
+    }
+}
+
+fn beyond_recognition(path: &DocPath) -> Break {
+    Break::Failed(format!(
+        "The text in {path} that was asked about has changed beyond recognition; nothing of yours was overwritten. Select it and ask again."
+    ))
 }
 
 /// How much of a message's talk is in the run's events.

@@ -221,3 +221,26 @@ proptest! {
         prop_assert_eq!(&whole, &bytes);
     }
 }
+
+#[test]
+fn fences_with_words_after_them_and_fences_in_fences() {
+    let code_of = |code: &str| {
+        let text = format!("/// COMPONENT_START: A id=1 ///\n{code}/// COMPONENT_END id=1 ///\n");
+        let (all, _) = read(&text, Some("1"), |_| 7);
+        all.into_iter().find_map(|one| match one {
+            Scanned::Component(component) => Some(component.code),
+            _ => None,
+        })
+    };
+    for info in ["ts", "tsx title=\"src/a.tsx\"", "diff-ts", "c++", "{.python .numberLines}"] {
+        assert_eq!(code_of(&format!("```{info}\na\n```\n")).as_deref(), Some("a\n"), "{info}");
+    }
+    // A fence that belongs to the code stays, within one around it too.
+    let inner = "# Title\n\n```ts\na\n```\n";
+    assert_eq!(code_of(inner).as_deref(), Some(inner));
+    assert_eq!(code_of(&format!("````md\n{inner}````\n")).as_deref(), Some(inner));
+    assert_eq!(
+        code_of(&format!("```md\n{inner}\ntext\n```\n")).as_deref(),
+        Some(&*format!("{inner}\ntext\n"))
+    );
+}

@@ -41,6 +41,11 @@ pub const PROOFS: &[Proof] = &[
         run: kills,
     },
     Proof {
+        name: "typing",
+        shows: "200 runs on a document that its user edits at random all the while, in the manner of three editors: every keystroke is there in the end, and what was valid stays valid",
+        run: typing,
+    },
+    Proof {
         name: "gate",
         shows: "over the files of 26 packages: no false alarm, nothing cut is applied broken, continuations are joined rightly or not at all, merges move nothing else",
         run: gate,
@@ -65,6 +70,11 @@ fn store(root: &Path, _options: Options) -> anyhow::Result<()> {
 fn kills(root: &Path, _options: Options) -> anyhow::Result<()> {
     let test = ["--package", "assist-tests", "--test", "e2e", "kills::", "--", "--nocapture"];
     cargo_test(root, &test, &[("ASSIST_PROVE_RUN_KILLS", "200".into())])
+}
+
+fn typing(root: &Path, _options: Options) -> anyhow::Result<()> {
+    let test = ["--package", "assist-tests", "--test", "e2e", "typing::", "--", "--nocapture"];
+    cargo_test(root, &test, &[("ASSIST_PROVE_TYPING", "200".into())])
 }
 
 fn gate(root: &Path, options: Options) -> anyhow::Result<()> {

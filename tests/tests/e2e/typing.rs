@@ -1,6 +1,6 @@
 //! A user who types at random while runs change the same document: no keystroke is lost, and what was valid stays valid.
 //!
-//! Seeded; `ASSIST_CASES` makes it more cases than the few of every day.
+//! Seeded; `ASSIST_PROVE_TYPING` makes it more cases than the few of every day.
 
 use assist_base::DocPath;
 use assist_simulator::{Place, Reply, Rule, Script};
@@ -64,7 +64,7 @@ fn is_valid(text: &str, what: &str) {
 
 #[tokio::test]
 async fn no_keystroke_is_lost_and_what_was_valid_stays_valid() {
-    let cases: u64 = std::env::var("ASSIST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(16);
+    let cases: u64 = std::env::var("ASSIST_PROVE_TYPING").ok().and_then(|n| n.parse().ok()).unwrap_or(16);
     for case in 0..cases {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (case + 1).wrapping_mul(0x2545_f491_4f6c_dd1d));
         let editor = match dice.roll(3) {

@@ -45,7 +45,7 @@ struct Case {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Renamed everywhere, exit code 0.
+    /// Renamed everywhere. Where only the end of the answer never came, the exit code may be 1 all the same.
     Full,
     /// As it was, exit code 1.
     Unchanged,
@@ -84,7 +84,11 @@ fn however_often_an_answer_is_cut_a_file_is_whole_or_unchanged() {
         let work = || {
             let mut done = Vec::new();
             while let Some((case, random)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let (outcome, words) = run(&tasks[case.file], case, *random);
+                let ran = std::panic::catch_unwind(|| run(&tasks[case.file], case, *random));
+                let (outcome, words) = ran.unwrap_or_else(|_| {
+                    // Whatever it was, the table shall say where.
+                    (Outcome::Broken, format!("case {random}: the command did not end as it should"))
+                });
                 done.push((case.clone(), outcome, words));
             }
             done
@@ -117,31 +121,17 @@ fn however_often_an_answer_is_cut_a_file_is_whole_or_unchanged() {
             println!("  {when:<10} {name:<26} {}", cells.join("  "));
         }
     }
+    let mut wrong = 0;
     for (case, outcome, words) in &outcomes {
-        let expected = match outcome {
-            Outcome::Full => true,
-            Outcome::Unchanged => {
-                case.always || matches!(manners()[case.manner].0, Manner::Overlap(_) | Manner::Reindented(_))
-            }
-            Outcome::Broken | Outcome::Silent => false,
-        };
-        if full && !case.always && *outcome != Outcome::Full {
-            println!(
-                "    {} {} {}: {outcome:?}: {words}",
-                tasks[case.file].path,
-                ENDINGS[case.ending].1,
-                manners()[case.manner].1
-            );
+        let (ending, manner) = (ENDINGS[case.ending].1, manners()[case.manner].1);
+        let fine = *outcome == Outcome::Full || (case.always && *outcome == Outcome::Unchanged);
+        if !fine {
+            wrong += 1;
+            let when = if case.always { "always" } else { "once" };
+            println!("    {}, {ending}, {manner}, {when}: {outcome:?}: {words}", tasks[case.file].path);
         }
-        assert!(
-            expected,
-            "{}, {}, {}, {}: {outcome:?}: {words}",
-            tasks[case.file].path,
-            ENDINGS[case.ending].1,
-            manners()[case.manner].1,
-            if case.always { "always" } else { "once" }
-        );
     }
+    assert_eq!(wrong, 0);
 }
 
 fn run(task: &Task, case: &Case, random: usize) -> (Outcome, String) {
@@ -170,13 +160,21 @@ fn run(task: &Task, case: &Case, random: usize) -> (Outcome, String) {
     let lines = format!("1:{}", task.before.lines().count());
     let ran = desk.run(&["ask", "Rename it", "--file", &task.path, "--lines", &lines]);
     let now = desk.folder.read(&task.path);
+    // A model that begins anew and indents some of it as it likes has its say; nothing but white space may differ.
+    let as_written = matches!(manners()[case.manner].0, Manner::Reindented(_))
+        && now.lines().map(str::trim_start).eq(task.after.lines().map(str::trim_start));
     let outcome = match ran.status.code() {
-        Some(0) if now == task.after => Outcome::Full,
+        Some(0 | 1) if now == task.after || as_written => Outcome::Full,
         Some(1) if now == task.before => Outcome::Unchanged,
         _ if now == task.before => Outcome::Silent,
         _ => Outcome::Broken,
     };
-    (outcome, ran.stderr)
+    let mut words = ran.stderr;
+    if outcome == Outcome::Broken {
+        let differs = now.lines().zip(task.after.lines()).find(|(one, other)| one != other);
+        words.push_str(&format!("exit code {:?}, first difference {differs:?}", ran.status.code()));
+    }
+    (outcome, words)
 }
 
 /// Files with a name in each that is renamed.

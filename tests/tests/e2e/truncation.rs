@@ -421,3 +421,17 @@ fn json_and_prose_do_not_become_code() {
         watch.saw_only(&[HERO]);
     }
 }
+
+#[test]
+fn an_answer_that_is_sent_again_and_again_without_its_end_is_not_asked_for_without_end() {
+    for wire in Wire::BOTH {
+        // Whatever is asked, the same answer comes, and never its last line.
+        let script =
+            Script::always(Reply::text(whole()).cut(Place::Before(SENTINEL.into()), Ending::LengthStop));
+        let desk = Desk::new(wire, &[(FILE, HERO)], script);
+        let ran = ask(&desk).exits(1).says(&["could not be continued", "has been applied"]);
+        assert_eq!(desk.folder.read(FILE), with_new_hero());
+        assert_eq!(desk.sim.requests().len(), 4, "asked once, and three times for the rest");
+        assert_eq!(ran.of("component_applied").len(), 1);
+    }
+}

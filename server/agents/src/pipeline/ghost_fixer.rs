@@ -1,8 +1,11 @@
 //! Continues output that broke off, and stitches it. Nothing is guessed: without an anchor the model is asked again, and the
 //! last time for the component that was cut, whole, in the place of its part.
 
+use std::collections::BTreeSet;
+
 use assist_base::EventKind;
 use assist_gateway::{Chunk, GatewayError, Message, Role};
+use assist_syntax::{Scanned, Scanner};
 use serde_json::json;
 
 use crate::pipeline::builder::{Builder, Read, broken, ends_in_marker};
@@ -12,11 +15,12 @@ use crate::run::Break;
 /// How often one component is continued before its place is left as it was.
 const MAX_ATTEMPTS: usize = 3;
 
-/// Has the draft continued until it is whole. The attempts are counted anew with every component that got whole on the way.
+/// Has the draft continued until it is whole. The attempts are counted anew with every further component that got whole on
+/// the way; the same one once more is no progress, however often it is sent.
 pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Read, Break> {
     let mut cause = cause;
     let mut attempt = 0;
-    let mut handled = builder.draft.handled;
+    let mut whole = whole_components(builder);
     loop {
         attempt += 1;
         let component = builder.current().map(str::to_owned);
@@ -35,8 +39,10 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
         let mut messages = builder.conversation.messages.clone();
         // Too little to find again is asked for anew.
         let nothing = builder.draft.raw.trim().chars().count() < assist_syntax::MIN_ANCHOR;
-        // The last time nothing has to be joined: what was cut is written anew.
-        let kept = (attempt == MAX_ATTEMPTS && !nothing)
+        // The last time nothing has to be joined: what was cut is written anew. Where only the end is missing, there is
+        // nothing to write, and all would be sent once more.
+        let was_open = component.is_some() || ends_in_marker(&builder.draft.raw);
+        let kept = (attempt == MAX_ATTEMPTS && !nothing && was_open)
             .then(|| before_the_cut(&builder.draft.raw, &builder.task.marker));
         if let Some(kept) = &kept {
             let context = serde_json::json!({ "name": component, "id": builder.task.marker });
@@ -107,11 +113,22 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
             Read::Cut(next) => cause = next,
             read => return Ok(read),
         }
-        if builder.draft.handled > handled {
-            handled = builder.draft.handled;
+        let now = whole_components(builder);
+        if now > whole {
+            whole = now;
             attempt = 0;
         }
     }
+}
+
+/// How many different components of the draft are whole.
+fn whole_components(builder: &Builder<'_>) -> usize {
+    let (scanned, _) = Scanner::scan(&builder.draft.raw, Some(&builder.task.marker));
+    let names = scanned.into_iter().filter_map(|found| match found {
+        Scanned::Component(one) if one.ended => Some((one.header.name, one.header.path)),
+        _ => None,
+    });
+    names.collect::<BTreeSet<_>>().len()
 }
 
 /// What was received, up to the line that begins the component in which it was cut; all of it where it was not cut in one.

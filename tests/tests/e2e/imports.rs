@@ -1,6 +1,6 @@
 //! Imports that come with a component are written as the project writes them.
 
-use assist_simulator::{Reply, Script, answer};
+use assist_simulator::{Reply, Rule, Script, answer};
 
 use crate::support::{Desk, Wire};
 
@@ -39,4 +39,36 @@ fn without_an_alias_the_import_stays_as_it_came() {
     assert!(text.contains("import { price } from '../../lib/price'\n"), "{text}");
     // Whether both names of the title are one module nobody knows, but one import of it is enough.
     assert_eq!(text.matches("title'").count(), 1, "{text}");
+}
+
+/// A plan of one component in a folder with a configuration of its own.
+const PLAN: &str = r#"{"components":[{"name":"Hero","path":"web/src/Hero.tsx","kind":"component","complexity":"low","lines":9,"exports":["Hero"],"dependencies":[]}],"order":["Hero"]}"#;
+
+#[test]
+fn what_a_build_imports_is_looked_for_by_the_aliases_of_the_folder_it_is_in() {
+    let hero = |module: &str| {
+        let code = format!(
+            "import {{ title }} from \"{module}\";\n\nexport function Hero() {{\n  return <h1>{{title}}</h1>;\n}}\n"
+        );
+        Reply::text(answer("Hero", "web/src/Hero.tsx", &code))
+    };
+    let files = [
+        ("web/tsconfig.json", "{ \"extends\": \"./config/base\" }\n"),
+        (
+            "web/config/base.json",
+            "{ \"compilerOptions\": { \"paths\": { \"@/*\": [\"../src/*\", \"../shared/*\"] } } }\n",
+        ),
+        ("web/shared/title.ts", "export const title = \"Shop\";\n"),
+    ];
+    let script = Script::new([
+        Rule::asked("Plan what follows", Reply::text(PLAN)).named("plan"),
+        Rule::about("there is no such file", hero("@/title")).named("mended"),
+        Rule::about("Write the component Hero", hero("@/heading")).named("hero"),
+    ]);
+    let desk = Desk::new(Wire::Anthropic, &files, script);
+    let ran = desk.run(&["ask", "Build a shop", "--build", "--json"]).exits(0);
+    let refused = ran.of("component_refused");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0]["reasons"].to_string().contains("@/heading"), "{refused:?}");
+    assert!(desk.folder.read("web/src/Hero.tsx").contains("from \"@/title\""));
 }

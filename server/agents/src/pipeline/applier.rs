@@ -11,8 +11,8 @@ use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target
 use serde_json::json;
 
 use crate::host::{Answer, Document, HostError, Question, Rebased};
-use crate::pipeline::aliases;
 use crate::pipeline::linter;
+use crate::pipeline::modules;
 use crate::pipeline::site::{self, Assignment};
 use crate::pipeline::task::{BUILT, COMPONENT, ComponentRow, LINTED, Task};
 use crate::run::{Break, Run};
@@ -305,7 +305,8 @@ impl Applier {
         let known = if text.trim().is_empty() { component.code.as_str() } else { text };
         let language = Language::of_file(&path, known);
         let predecessor = self.last.get(&path).map(String::as_str);
-        let project = aliases::project(run, &path).await;
+        let site = self.assignment.as_ref().map(|assignment| assignment.site.as_ref());
+        let project = modules::project(run, site, &path).await;
         let placed = assist_syntax::place_in(text, language, component, &target, predecessor, &project);
         let placement = match placed {
             Ok(placement) => placement,

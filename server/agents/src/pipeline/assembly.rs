@@ -7,9 +7,9 @@
 
 use assist_base::change::apply_edits;
 use assist_base::{ByteRange, DocPath, TextEdit};
-use assist_syntax::{Exports, Language};
+use assist_syntax::{Exports, Language, Project};
 
-use crate::pipeline::modules::{self, Aliases};
+use crate::pipeline::modules;
 use crate::pipeline::plan::Part;
 
 const WORD: &str = "assist:slot";
@@ -74,7 +74,7 @@ pub(crate) struct Skeleton<'a> {
     pub(crate) path: &'a DocPath,
     pub(crate) text: &'a str,
     pub(crate) language: Language,
-    pub(crate) aliases: &'a Aliases,
+    pub(crate) project: &'a Project,
 }
 
 /// The edits that put `part`, which exports `exports`, into its slots, and the text they lead to.
@@ -156,7 +156,7 @@ fn element(part: &Part) -> String {
 /// The import of what `code` uses of the component; of all that it exports where the code names nothing.
 fn import(skeleton: &Skeleton<'_>, part: &Part, exports: &Exports, code: &str) -> String {
     let module =
-        modules::name_in(skeleton.path, skeleton.text, &part.path, skeleton.language, skeleton.aliases);
+        modules::name_in(skeleton.path, skeleton.text, &part.path, skeleton.language, skeleton.project);
     let given = |name: &str| exports.open || exports.names.iter().any(|export| export == name);
     let mut named: Vec<&str> =
         part.exports.iter().map(String::as_str).filter(|name| *name != "default" && given(name)).collect();
@@ -238,7 +238,7 @@ mod tests {
         let path = DocPath::relative(path).unwrap();
         let language = Language::of_path(&path).unwrap();
         let exports = assist_syntax::exports(code, Language::of_path(&part.path).unwrap());
-        let skeleton = Skeleton { path: &path, text, language, aliases: &Aliases::default() };
+        let skeleton = Skeleton { path: &path, text, language, project: &Project::default() };
         let (edits, after) = fill(&skeleton, part, &exports)?;
         assert_eq!(apply_edits(text, &edits).as_ref(), Ok(&after));
         assert_eq!(assist_syntax::faults(&path, &after), []);

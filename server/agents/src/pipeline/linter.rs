@@ -3,7 +3,7 @@
 //! skeleton must have its slots. What is wrong goes back to the model word for word.
 
 use assist_base::DocPath;
-use assist_syntax::{Exports, Language};
+use assist_syntax::{Exports, Language, Project};
 
 use crate::host::HostError;
 use crate::pipeline::assembly::{self, Skeleton, Unfit};
@@ -22,9 +22,10 @@ pub(crate) async fn check(
     after: &str,
 ) -> Result<Vec<String>, HostError> {
     let Some(language) = Language::of_path(&part.path) else { return Ok(Vec::new()) };
-    let mut reasons = imports(run, site, part, language, before, after).await?;
+    let project = modules::project(run, Some(site), &part.path).await;
+    let mut reasons = imports(run, site, part, &project, language, before, after).await?;
     if part.is_skeleton() {
-        reasons.extend(slots(site, part, language, after));
+        reasons.extend(slots(site, part, &project, language, after));
     }
     Ok(reasons)
 }
@@ -34,6 +35,7 @@ async fn imports(
     run: &Run,
     site: &Site,
     part: &Part,
+    project: &Project,
     language: Language,
     before: &str,
     after: &str,
@@ -45,7 +47,7 @@ async fn imports(
         if known.iter().any(|old| old.module == source.module) {
             continue;
         }
-        let candidates = modules::candidates(&part.path, &source.module, language, &site.aliases);
+        let candidates = modules::candidates(&part.path, &source.module, language, project);
         let planned = plan.components.iter().find(|other| candidates.contains(&other.path));
         // What a skeleton takes in is imported when it takes its slot, whether it is there already or not.
         let too_early = part.is_skeleton() && planned.is_some_and(|other| other.path != part.path);
@@ -85,7 +87,7 @@ async fn any_exists(run: &Run, site: &Site, part: &Part, candidates: &[DocPath])
 }
 
 /// Slots that are missing, there twice or of nobody, and those that would not take their component.
-fn slots(site: &Site, part: &Part, language: Language, after: &str) -> Vec<String> {
+fn slots(site: &Site, part: &Part, project: &Project, language: Language, after: &str) -> Vec<String> {
     let plan = site.plan();
     let found = assembly::slots(after);
     let mut reasons = Vec::new();
@@ -105,7 +107,7 @@ fn slots(site: &Site, part: &Part, language: Language, after: &str) -> Vec<Strin
             continue;
         }
         let exports = Exports { names: other.exports.clone(), open: false };
-        let skeleton = Skeleton { path: &part.path, text: &text, language, aliases: &site.aliases };
+        let skeleton = Skeleton { path: &part.path, text: &text, language, project };
         match assembly::fill(&skeleton, other, &exports) {
             Ok((_, filled)) => text = filled,
             Err(Unfit::Wrong(why)) => reasons.push(format!("The slot of `{name}` cannot be filled: {why}.")),

@@ -4,7 +4,6 @@
 //! `builder` reads the stream, `ghost_fixer` has broken-off output continued, `applier` places, judges and applies, `edits`
 //! does so with the surgical edits of a whole answer. A request to build goes through more: `stages` says how.
 
-mod aliases;
 mod applier;
 mod architect;
 mod assembly;

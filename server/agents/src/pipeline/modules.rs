@@ -1,48 +1,16 @@
-//! Which file a module's name stands for, and which name a file has in another: relative imports, and the aliases of a
-//! `tsconfig.json`. Looks at names only; whether a file is there is the caller's to ask.
+//! Which file a module's name stands for, and which name a file has in another: relative imports, and the aliases of the
+//! project (`tsconfig`). Looks at names only; whether a file is there is the caller's to ask.
 
 use assist_base::DocPath;
-use assist_syntax::Language;
-use serde_json::Value;
+use assist_syntax::{Language, Project};
+
+mod tsconfig;
+
+pub(crate) use tsconfig::project;
 
 /// Endings that an import may leave out.
 const ENDINGS: [&str; 12] =
     [".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", ".cts", ".d.ts", ".json", ".vue", ".svelte"];
-
-/// The aliases of a project: what an import begins with, and where that leads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Aliases(Vec<(String, String)>);
-
-impl Aliases {
-    /// The `paths` of a `tsconfig.json` or `jsconfig.json` at the root of the workspace. Comments and trailing commas are
-    /// passed over; what cannot be understood is no alias.
-    pub(crate) fn read(config: &str) -> Self {
-        let Ok(config) = super::plan::relaxed_json(config) else { return Self::default() };
-        let options = &config["compilerOptions"];
-        let base = options["baseUrl"].as_str().unwrap_or(".");
-        let Some(paths) = options["paths"].as_object() else { return Self::default() };
-        let alias = |(pattern, targets): (&String, &Value)| {
-            let prefix = pattern.strip_suffix('*')?;
-            let target = targets.get(0)?.as_str()?.strip_suffix('*')?;
-            // `a/..` and the like are taken out; a target outside the workspace is no concern of ours.
-            let joined = format!("{base}/{target}x");
-            let path = DocPath::relative(&joined).ok()?;
-            let target = path.as_str().strip_suffix('x')?.to_owned();
-            (!prefix.is_empty()).then(|| (prefix.to_owned(), target))
-        };
-        Self(paths.iter().filter_map(alias).collect())
-    }
-
-    fn target(&self, module: &str) -> Option<String> {
-        let (prefix, target) = self.0.iter().find(|(prefix, _)| module.starts_with(prefix.as_str()))?;
-        Some(format!("{target}{}", &module[prefix.len()..]))
-    }
-
-    fn alias_of(&self, path: &str) -> Option<String> {
-        let (prefix, target) = self.0.iter().find(|(_, target)| path.starts_with(target.as_str()))?;
-        Some(format!("{prefix}{}", &path[target.len()..]))
-    }
-}
 
 /// The files that `module` may stand for when `from` names it, most likely first. None where it is a package, or outside
 /// the workspace: then nothing can be said of it.
@@ -50,22 +18,22 @@ pub(crate) fn candidates(
     from: &DocPath,
     module: &str,
     language: Language,
-    aliases: &Aliases,
+    project: &Project,
 ) -> Vec<DocPath> {
     let folder = from.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
     if language == Language::Python {
         return python_candidates(folder, module);
     }
     let module = module.split(['?', '#']).next().unwrap_or(module);
-    let joined = if module.starts_with("./") || module.starts_with("../") || matches!(module, "." | "..") {
-        format!("{folder}/{module}")
-    } else {
-        match aliases.target(module) {
-            Some(target) => target,
-            None => return Vec::new(),
-        }
-    };
-    let joined = joined.trim_start_matches('/');
+    if module.starts_with("./") || module.starts_with("../") || matches!(module, "." | "..") {
+        return files_of(&format!("{folder}/{module}"));
+    }
+    project.aliased(module).iter().flat_map(|target| files_of(target)).collect()
+}
+
+/// The files that a path without an ending, or with that of what it is compiled to, may stand for.
+fn files_of(path: &str) -> Vec<DocPath> {
+    let joined = path.trim_start_matches('/');
     // The workspace's own folder, by its index.
     let Ok(path) = DocPath::relative(joined) else {
         return ENDINGS
@@ -119,7 +87,7 @@ pub(crate) fn name_in(
     text: &str,
     to: &DocPath,
     language: Language,
-    aliases: &Aliases,
+    project: &Project,
 ) -> String {
     let folder = |path: &DocPath| -> Vec<String> {
         let parts = path.as_str().rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -150,10 +118,10 @@ pub(crate) fn name_in(
         Some(&"js") if matches!(ending, "ts" | "tsx") => format!("{stem}.js"),
         Some(_) => file.to_owned(),
     };
-    let by_alias = sources.iter().any(|source| aliases.target(&source.module).is_some());
+    let by_alias = sources.iter().any(|source| !project.aliased(&source.module).is_empty());
     if by_alias && own.is_empty() {
         let folder = to.as_str().strip_suffix(file).unwrap_or_default();
-        if let Some(name) = aliases.alias_of(&format!("{folder}{name}")) {
+        if let Some(name) = project.by_alias(&format!("{folder}{name}")) {
             return name;
         }
     }
@@ -174,16 +142,19 @@ mod tests {
         DocPath::relative(path).unwrap()
     }
 
-    fn aliases() -> Aliases {
-        Aliases::read(
-            r#"{ // next
-              "compilerOptions": { "baseUrl": "./", "paths": { "@/*": ["./src/*"], "odd": ["x"], "~*": 3, }, }, }"#,
-        )
+    fn project() -> Project {
+        let alias = |pattern: &str, target: &str| assist_syntax::Alias {
+            pattern: pattern.to_owned(),
+            target: target.to_owned(),
+        };
+        let aliases =
+            vec![alias("@/*", "src/*"), alias("@/*", "lib/*"), alias("odd", "src/x"), alias("*", "types/*")];
+        Project { aliases, ..Project::default() }
     }
 
     #[track_caller]
     fn leads_to(from: &str, module: &str, expected: &str) {
-        let found = candidates(&path(from), module, Language::Tsx, &aliases());
+        let found = candidates(&path(from), module, Language::Tsx, &project());
         assert!(found.iter().any(|found| found.as_str() == expected), "{found:?}");
     }
 
@@ -194,19 +165,21 @@ mod tests {
         leads_to("src/a/App.tsx", "../b", "src/b/index.ts");
         leads_to("src/App.tsx", "./logo.svg?raw", "src/logo.svg");
         leads_to("src/App.tsx", "@/ui/Hero", "src/ui/Hero.tsx");
+        leads_to("src/App.tsx", "@/ui/Hero", "lib/ui/Hero.tsx");
+        leads_to("src/App.tsx", "odd", "src/x.ts");
         leads_to("App.tsx", "./x/y", "x/y.tsx");
         for module in ["react", "@scope/pkg", "node:fs"] {
-            assert_eq!(candidates(&path("src/App.tsx"), module, Language::Tsx, &aliases()), [], "{module}");
+            assert_eq!(candidates(&path("src/App.tsx"), module, Language::Tsx, &project()), [], "{module}");
         }
-        let found = candidates(&path("app/main.py"), ".models", Language::Python, &Aliases::default());
+        let found = candidates(&path("app/main.py"), ".models", Language::Python, &Project::default());
         assert_eq!(found[0].as_str(), "app/models.py");
-        assert_eq!(candidates(&path("app/main.py"), "os", Language::Python, &Aliases::default()), []);
+        assert_eq!(candidates(&path("app/main.py"), "os", Language::Python, &Project::default()), []);
     }
 
     #[track_caller]
     fn named(from: &str, text: &str, to: &str, expected: &str) {
         let language = Language::of_path(&path(from)).unwrap();
-        assert_eq!(name_in(&path(from), text, &path(to), language, &aliases()), expected);
+        assert_eq!(name_in(&path(from), text, &path(to), language, &project()), expected);
     }
 
     #[test]

@@ -101,11 +101,12 @@ async fn messages(run: &Run, task: &Task, site: &Site, part: &Part) -> Result<Co
     let plan = site.plan();
     let present = site.read(run, &part.path).await?.map(|document| document.text);
     let language = Language::of_path(&part.path);
+    let project = modules::project(run, Some(site), &part.path).await;
     let mut uses: Vec<Value> = Vec::new();
     for other in part.dependencies.iter().filter_map(|name| plan.part(name)) {
         let module = language.map(|language| {
             let text = present.as_deref().unwrap_or_default();
-            modules::name_in(&part.path, text, &other.path, language, &site.aliases)
+            modules::name_in(&part.path, text, &other.path, language, &project)
         });
         // A skeleton is there before what it takes in.
         let text = site.read(run, &other.path).await?.map(|document| document.text);

@@ -8,7 +8,6 @@ use assist_store::FileSnapshot;
 use assist_syntax::{Block, Component};
 
 use crate::host::{Document, HostError};
-use crate::pipeline::modules::Aliases;
 use crate::pipeline::plan::{MAX_LINES, Part, Plan};
 use crate::run::{Break, Run, lock};
 
@@ -19,8 +18,6 @@ pub(crate) struct Site {
     agreed: Mutex<BTreeSet<DocPath>>,
     /// The components that are in place.
     in_place: Mutex<BTreeSet<String>>,
-    /// The aliases that imports may use.
-    pub(crate) aliases: Aliases,
     /// Held by whoever places, judges and applies: the text must not change under it by our own doing.
     pub(crate) turn: Arc<tokio::sync::Mutex<()>>,
     /// What is to be applied at the end, where nothing is applied before everything is whole.
@@ -36,19 +33,10 @@ struct Held {
 impl Site {
     /// A site for `plan`. Files that are there already may be changed only if they are among `agreed`, or after a question.
     pub(crate) async fn new(run: &Run, plan: Plan, agreed: BTreeSet<DocPath>) -> Result<Self, Break> {
-        let mut aliases = Aliases::default();
-        for name in ["tsconfig.json", "jsconfig.json"] {
-            let Ok(path) = DocPath::relative(name) else { continue };
-            if let Ok(config) = run.host.read(&path).await {
-                aliases = Aliases::read(&config.text);
-                break;
-            }
-        }
         Ok(Self {
             plan: Mutex::new(plan),
             agreed: Mutex::new(agreed),
             in_place: Mutex::default(),
-            aliases,
             turn: Arc::default(),
             held: (!run.settings.pipeline.chunking).then(Mutex::default),
         })

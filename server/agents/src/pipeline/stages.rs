@@ -25,6 +25,7 @@ use crate::ask::Intent;
 use crate::host::{Answer, Question};
 use crate::pipeline::architect::{self, ANSWERED, AnsweredRow, PLANNED};
 use crate::pipeline::assembly::{self, Skeleton, Unfit};
+use crate::pipeline::modules;
 use crate::pipeline::part::{self, Ended};
 use crate::pipeline::plan::{Part, Plan};
 use crate::pipeline::site::Site;
@@ -352,12 +353,8 @@ impl Work<'_> {
                 return Ok(());
             };
             let exports = assist_syntax::exports(&component.text, of_part);
-            let view = Skeleton {
-                path: &skeleton.path,
-                text: &document.text,
-                language,
-                aliases: &self.site.aliases,
-            };
+            let project = modules::project(run, Some(&self.site), &skeleton.path).await;
+            let view = Skeleton { path: &skeleton.path, text: &document.text, language, project: &project };
             let (edits, after) = match assembly::fill(&view, part, &exports) {
                 Ok(filled) => filled,
                 // It was filled before, or the user took the slot out.

@@ -66,17 +66,26 @@ impl Project {
             let way = if source.starts_with("..") { Way::Above } else { Way::Beside };
             return Some((way, module(&format!("{folder}/{source}"))?));
         }
-        // The pattern with the longest beginning counts.
-        let head = |alias: &&Alias| alias.pattern.split('*').next().map_or(0, str::len);
-        let alias = self.own().filter(|alias| Alias::rest(&alias.pattern, source).is_some()).max_by_key(head);
-        if let Some(alias) = alias {
-            let rest = Alias::rest(&alias.pattern, source)?;
-            return Some((Way::Alias, module(&alias.target.replacen('*', rest, 1))?));
+        if let Some(target) = self.aliased(source).first() {
+            return Some((Way::Alias, module(target)?));
         }
         let base = self.base.as_ref()?;
         // A bare name is a package's, until somebody looks at the disk; one with a scope is in any case.
         let bare = !source.contains('/') || source.starts_with('@');
         if bare { None } else { Some((Way::Base, module(&format!("{base}/{source}"))?)) }
+    }
+
+    /// Where an alias leads from a module's name, relative to the workspace and with the ending that was written; the
+    /// likeliest place first. None where no alias fits.
+    pub fn aliased(&self, source: &str) -> Vec<String> {
+        // The pattern with the longest beginning counts.
+        let head = |alias: &Alias| alias.pattern.split('*').next().map_or(0, str::len);
+        let fits = |alias: &&Alias| Alias::rest(&alias.pattern, source).is_some();
+        let Some(longest) = self.own().filter(fits).map(head).max() else { return Vec::new() };
+        let leads = |alias: &Alias| {
+            Alias::rest(&alias.pattern, source).map(|rest| alias.target.replacen('*', rest, 1))
+        };
+        self.own().filter(|alias| head(alias) == longest).filter_map(leads).collect()
     }
 
     /// The aliases that count: one that begins with `*` would take every package for a part of the project.
@@ -132,7 +141,8 @@ impl Project {
         })
     }
 
-    fn by_alias(&self, target: &str) -> Option<String> {
+    /// The name of a path, relative to the workspace, by an alias that leads there.
+    pub fn by_alias(&self, target: &str) -> Option<String> {
         let covers =
             |alias: &&Alias| alias.pattern.contains('*') && Alias::rest(&alias.target, target).is_some();
         let alias = self.own().filter(covers).max_by_key(|alias| alias.target.len())?;

@@ -8,6 +8,8 @@ use assist_base::DocPath;
 use assist_syntax::{Alias, Language, Project};
 use serde_json::Value;
 
+use crate::pipeline::plan::relaxed_json;
+use crate::pipeline::site::Site;
 use crate::run::Run;
 
 /// How many configurations may extend one another.
@@ -15,16 +17,18 @@ const MAX_EXTENDS: usize = 8;
 /// Larger files are no configuration.
 const MAX_BYTES: usize = 1 << 20;
 
-/// What is known around `path`; nothing but the path where the language has no such configuration.
-pub(crate) async fn project(run: &Run, path: &DocPath) -> Project {
+/// What is known around `path`; nothing but the path where the language has no such configuration. What waits at `site`
+/// counts as written.
+pub(crate) async fn project(run: &Run, site: Option<&Site>, path: &DocPath) -> Project {
     let mut project = Project { path: Some(path.clone()), ..Project::default() };
-    if !Language::of_path(path).is_some_and(is_ecma) {
+    if !Language::of_path(path).is_some_and(has_modules) {
         return project;
     }
+    let files = Files { run, site };
     for folder in folders(path) {
         for name in ["tsconfig.json", "jsconfig.json"] {
-            if let Some(config) = read(run, &join(&folder, name)).await {
-                let options = extended(run, folder, config).await;
+            if let Some(config) = files.read(&join(&folder, name)).await {
+                let options = files.extended(folder, config).await;
                 project.aliases = options.aliases;
                 project.base = options.base;
                 return project;
@@ -34,8 +38,9 @@ pub(crate) async fn project(run: &Run, path: &DocPath) -> Project {
     project
 }
 
-fn is_ecma(language: Language) -> bool {
-    matches!(language, Language::TypeScript | Language::Tsx | Language::JavaScript | Language::Jsx)
+/// JavaScript and TypeScript, also inside of other files.
+fn has_modules(language: Language) -> bool {
+    language.is_ecma() || matches!(language, Language::Vue | Language::Svelte)
 }
 
 /// The folders around a file, the nearest first; the last one is the workspace.
@@ -54,11 +59,6 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-async fn read(run: &Run, path: &str) -> Option<Value> {
-    let document = run.host.read(&DocPath::relative(path).ok()?).await.ok()?;
-    (document.text.len() <= MAX_BYTES).then(|| serde_json::from_str(&plain(&document.text)).ok()).flatten()
-}
-
 #[derive(Default)]
 struct Options {
     aliases: Vec<Alias>,
@@ -66,33 +66,50 @@ struct Options {
     has_paths: bool,
 }
 
-/// The options of a configuration, what it says itself before what it extends.
-async fn extended(run: &Run, folder: String, config: Value) -> Options {
-    let mut options = Options::default();
-    let mut next = vec![(folder, config)];
-    for _ in 0..MAX_EXTENDS {
-        let Some((folder, config)) = next.pop() else { break };
-        options.take(&folder, &config["compilerOptions"]);
-        let extends: Vec<&str> = match &config["extends"] {
-            Value::String(one) => vec![one],
-            Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
+/// The files as the run sees them.
+struct Files<'r> {
+    run: &'r Run,
+    site: Option<&'r Site>,
+}
+
+impl Files<'_> {
+    async fn read(&self, path: &str) -> Option<Value> {
+        let path = DocPath::relative(path).ok()?;
+        let document = match self.site {
+            Some(site) => site.read(self.run, &path).await.ok()??,
+            None => self.run.host.read(&path).await.ok()?,
         };
-        // Of several the last one counts most, and so is looked at first.
-        for name in extends.into_iter().filter(|name| name.starts_with('.')) {
-            for ending in ["", ".json"] {
-                let path = normal(&join(&folder, &format!("{name}{ending}")));
-                if let Some(path) = path
-                    && let Some(config) = read(run, &path).await
-                {
-                    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-                    next.push((folder, config));
-                    break;
+        (document.text.len() <= MAX_BYTES).then(|| relaxed_json(&document.text).ok()).flatten()
+    }
+
+    /// The options of a configuration, what it says itself before what it extends.
+    async fn extended(&self, folder: String, config: Value) -> Options {
+        let mut options = Options::default();
+        let mut next = vec![(folder, config)];
+        for _ in 0..MAX_EXTENDS {
+            let Some((folder, config)) = next.pop() else { break };
+            options.take(&folder, &config["compilerOptions"]);
+            let extends: Vec<&str> = match &config["extends"] {
+                Value::String(one) => vec![one],
+                Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            };
+            // Of several the last one counts most, and so is looked at first.
+            for name in extends.into_iter().filter(|name| name.starts_with('.')) {
+                for ending in ["", ".json"] {
+                    let path = normal(&join(&folder, &format!("{name}{ending}")));
+                    if let Some(path) = path
+                        && let Some(config) = self.read(&path).await
+                    {
+                        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+                        next.push((folder, config));
+                        break;
+                    }
                 }
             }
         }
+        options
     }
-    options
 }
 
 impl Options {
@@ -103,11 +120,12 @@ impl Options {
             self.has_paths = true;
             // Without a `baseUrl` of its own `paths` is relative to the file it stands in.
             let from = base.as_deref().or(self.base.as_deref()).unwrap_or(folder);
-            let alias = |(pattern, targets): (&String, &Value)| {
-                let target = normal(&join(from, targets.get(0)?.as_str()?))?;
-                Some(Alias { pattern: pattern.clone(), target })
-            };
-            self.aliases = paths.iter().filter_map(alias).collect();
+            for (pattern, targets) in paths {
+                let targets = targets.as_array().map(Vec::as_slice).unwrap_or_default();
+                let target = |target: &Value| normal(&join(from, target.as_str()?));
+                let alias = |target| Alias { pattern: pattern.clone(), target };
+                self.aliases.extend(targets.iter().filter_map(target).map(alias));
+            }
         }
         if self.base.is_none() {
             self.base = base;
@@ -130,36 +148,6 @@ fn normal(path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// JSON without the comments and the trailing commas that a `tsconfig.json` may have.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.trim_start_matches('\u{feff}');
-    while let Some(letter) = rest.chars().next() {
-        if letter == '"' {
-            let mut escaped = false;
-            let end = rest.char_indices().skip(1).find(|(_, letter)| {
-                let ends = *letter == '"' && !escaped;
-                escaped = *letter == '\\' && !escaped;
-                ends
-            });
-            let end = end.map_or(rest.len(), |(at, _)| at + 1);
-            out.push_str(&rest[..end]);
-            rest = &rest[end..];
-        } else if rest.starts_with("//") {
-            rest = rest.find('\n').map_or("", |at| &rest[at..]);
-        } else if rest.starts_with("/*") {
-            rest = rest.find("*/").map_or("", |at| &rest[at + 2..]);
-        } else {
-            if matches!(letter, '}' | ']') && out.trim_end().ends_with(',') {
-                out.truncate(out.trim_end().len() - 1);
-            }
-            out.push(letter);
-            rest = &rest[letter.len_utf8()..];
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,10 +156,10 @@ mod tests {
     fn comments_and_trailing_commas_are_passed_over() {
         let text =
             "\u{feff}{\n  // one\n  \"a\": \"//no\\\"/*\", /* two\n */ \"b\": [1, 2, // three\n  ],\n}\n";
-        let value: Value = serde_json::from_str(&plain(text)).unwrap();
+        let value: Value = relaxed_json(text).unwrap();
         assert_eq!(value, serde_json::json!({ "a": "//no\"/*", "b": [1, 2] }));
         for hostile in ["\"", "\"\\", "/*", "//", ",", ",]", "é,}", "{\"a\": \"é"] {
-            let _ = plain(hostile);
+            assert!(relaxed_json(hostile).is_err());
         }
     }
 
@@ -189,9 +177,11 @@ mod tests {
         options.take("", &serde_json::json!({ "baseUrl": ".", "paths": { "#/*": ["*"] } }));
         assert_eq!((options.aliases.len(), options.base.as_deref()), (2, Some("web/src")));
         let mut options = Options::default();
-        options
-            .take("web", &serde_json::json!({ "paths": { "@/*": ["src/*"], "!": ["../../out"], "bad": 1 } }));
-        assert_eq!(options.aliases, [of("@/*", "web/src/*")]);
+        options.take(
+            "web",
+            &serde_json::json!({ "paths": { "@/*": ["src/*", "lib/*"], "!": ["../../out"], "bad": 1 } }),
+        );
+        assert_eq!(options.aliases, [of("@/*", "web/src/*"), of("@/*", "web/lib/*")]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod bad_input;
 mod budget;
 mod build;
 mod cli_ask;
+mod conversations;
 mod crash;
 mod demo;
 mod disk_full;

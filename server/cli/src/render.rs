@@ -197,6 +197,8 @@ fn looked(tool: &str, about: &str, state: &str, message: &str, style: Style) -> 
         "search" => "searched for",
         "list_files" => "listed files",
         "sessions_search" => "looked through past work for",
+        "git_log" => "looked at the history",
+        "git_diff" => "looked at the changes",
         "recall" => "recalled",
         // What is remembered and asked has events of its own.
         _ if state == "done" => return None,

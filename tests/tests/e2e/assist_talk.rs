@@ -243,7 +243,7 @@ fn what_a_model_may_not_see_it_does_not_see() {
         assert_eq!(tool["state"], "refused", "{hostile}: {tool}");
         assert!(tool["message"].as_str().is_some_and(|why| why.contains("is not shown")), "{tool}");
         for request in desk.sim.requests() {
-            assert!(!request.text.contains("very-secret-word"), "{hostile}");
+            assert!(!String::from_utf8_lossy(&request.body).contains("very-secret-word"), "{hostile}");
         }
     }
 }

@@ -4,6 +4,7 @@
 mod editor;
 mod support;
 
+mod assist_git;
 mod assist_memory;
 mod assist_plan;
 mod assist_talk;

@@ -26,6 +26,8 @@ const SHARE: u64 = 4;
 const MOST_MEMORIES: usize = 8;
 /// Open questions that are shown at the beginning of a conversation.
 const MOST_OPEN: usize = 5;
+/// Recent commits have one part in so many of the budget.
+const HISTORY_SHARE: u64 = 24;
 /// Past runs that are shown.
 const MOST_PAST: usize = 12;
 
@@ -54,13 +56,14 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
     let wish = Wish {
         words: words.to_owned(),
         open: open_texts.into_iter().map(|(path, _)| path).collect(),
-        recent: HashSet::new(),
         tokens: budget / 3,
     };
     let (workspace, maps) = (Arc::clone(&run.workspace), Arc::clone(&run.maps));
     let map = tokio::task::spawn_blocking(move || maps.draw(&workspace, &wish))
         .await
         .map_err(|error| Break::Failed(format!("Assist failed inside: {error}")))?;
+
+    let history = within_the_mark(map.recent.lines(budget / HISTORY_SHARE));
 
     let used_names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
     if !used_names.is_empty() {
@@ -74,7 +77,7 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
         json!({
             "memories": memories.iter().map(remembered).collect::<Vec<_>>(),
             "open": open.iter().map(remembered).collect::<Vec<_>>(),
-            "documents": documents, "past": past, "dirty": dirty,
+            "documents": documents, "past": past, "dirty": dirty, "history": history,
             "map": map.text, "files": map.files, "more": map.more,
         }),
     );
@@ -103,8 +106,7 @@ pub(crate) async fn gather(run: &Run, task: &Task, words: &str, first: bool) -> 
 pub(crate) async fn knowledge(run: &Run, words: &str) -> Result<String, Break> {
     let budget = budget(run);
     let rules = rules(run, budget / 4).await?;
-    let wish =
-        Wish { words: words.to_owned(), open: HashSet::new(), recent: HashSet::new(), tokens: budget / 3 };
+    let wish = Wish { words: words.to_owned(), open: HashSet::new(), tokens: budget / 3 };
     let (workspace, maps) = (Arc::clone(&run.workspace), Arc::clone(&run.maps));
     let map = tokio::task::spawn_blocking(move || maps.draw(&workspace, &wish))
         .await
@@ -114,6 +116,11 @@ pub(crate) async fn knowledge(run: &Run, words: &str) -> Result<String, Break> {
         text.push_str(&format!("## Rules of this workspace: {}\n\n{}\n\n", rule.name, rule.text.trim()));
     }
     Ok(format!("{text}<context>\n{}</context>", map.text))
+}
+
+/// Lines of material that cannot end the mark they stand in.
+fn within_the_mark(lines: Vec<String>) -> Vec<String> {
+    lines.into_iter().map(|line| line.replace("</context", "<\\/context")).collect()
 }
 
 /// How many tokens all of it may have.

@@ -13,6 +13,7 @@ use assist_gateway::estimate_tokens;
 use assist_runtime::{ListedFile, Workspace, looks_secret};
 use assist_syntax::Language;
 
+use super::history::{History, Recent};
 use crate::run::lock;
 
 /// More files than this are not looked at.
@@ -28,6 +29,7 @@ const MOST_NAMES: usize = 24;
 #[derive(Default)]
 pub(crate) struct Cache {
     files: Mutex<HashMap<DocPath, Arc<Known>>>,
+    history: History,
 }
 
 /// What was read of one file.
@@ -46,8 +48,6 @@ pub(crate) struct Wish {
     pub(crate) words: String,
     /// What is open in the editor.
     pub(crate) open: HashSet<DocPath>,
-    /// What was changed lately.
-    pub(crate) recent: HashSet<DocPath>,
     /// How many tokens it may take.
     pub(crate) tokens: u64,
 }
@@ -60,6 +60,8 @@ pub(crate) struct Map {
     pub(crate) files: usize,
     /// Whether there are more than were looked at.
     pub(crate) more: bool,
+    /// What was committed lately.
+    pub(crate) recent: Arc<Recent>,
 }
 
 impl Cache {
@@ -77,13 +79,16 @@ impl Cache {
             *imported.entry(import).or_default() += 1;
         }
         let words = mentioned(&wish.words);
+        let recent = self.history.look(workspace);
         let mut ranked: Vec<(i64, &ListedFile, Option<&Arc<Known>>)> = known
             .iter()
-            .map(|(file, known)| (score(file, wish, &words, &imported), *file, known.as_ref()))
+            .map(|(file, known)| {
+                (score(file, wish, &words, &imported) + recent.count(&file.path), *file, known.as_ref())
+            })
             .collect();
         ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.path.cmp(&b.1.path)));
         let text = self.write(workspace, &ranked, wish.tokens);
-        Map { text, files: walked.files.len(), more: walked.more }
+        Map { text, files: walked.files.len(), more: walked.more, recent }
     }
 
     /// What is known of a source file; read when it is new or has changed.
@@ -176,9 +181,6 @@ fn score(file: &ListedFile, wish: &Wish, words: &HashSet<String>, imported: &Has
     score += 120 * i64::try_from(parts.filter(|part| words.contains(part)).count().min(5)).unwrap_or(0);
     if wish.open.contains(&file.path) {
         score += 300;
-    }
-    if wish.recent.contains(&file.path) {
-        score += 150;
     }
     score += 10 * i64::from(imported.get(stem).copied().unwrap_or(0).min(20));
     if Language::of_path(&file.path).is_some() {
@@ -288,7 +290,7 @@ mod tests {
     use assist_runtime::Trust;
 
     fn wish(words: &str, tokens: u64) -> Wish {
-        Wish { words: words.to_owned(), open: HashSet::new(), recent: HashSet::new(), tokens }
+        Wish { words: words.to_owned(), open: HashSet::new(), tokens }
     }
 
     fn write(folder: &std::path::Path, path: &str, text: &str) {
@@ -341,6 +343,32 @@ mod tests {
         let workspace = Workspace::open(folder.path(), Trust::Trusted).unwrap();
         let text = Cache::default().draw(&workspace, &wish("", 500)).text;
         assert!(text.find("lib/money").unwrap() < text.find("lib/alone").unwrap(), "{text}");
+    }
+
+    #[test]
+    fn what_was_committed_lately_counts_more_until_something_newer_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=A", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"];
+            let mut git = std::process::Command::new("git");
+            assert!(
+                git.args(identity).args(arguments).current_dir(folder.path()).status().unwrap().success()
+            );
+        };
+        for name in ["a", "b", "c"] {
+            write(folder.path(), &format!("{name}.ts"), "export const x = 1;\n");
+        }
+        let workspace = Workspace::open(folder.path(), Trust::Trusted).unwrap();
+        let cache = Cache::default();
+        let first = || cache.draw(&workspace, &wish("", 500)).text.lines().next().map(str::to_owned);
+        assert_eq!(first().as_deref(), Some("a.ts: variable x"), "without a repository");
+        git(&["init", "-q"]);
+        for name in ["b", "c"] {
+            git(&["add", &format!("{name}.ts")]);
+            git(&["commit", "-q", "-m", "More"]);
+            assert_eq!(first(), Some(format!("{name}.ts: variable x")));
+        }
+        assert_eq!(cache.draw(&workspace, &wish("", 500)).recent.lines(1_000).len(), 2);
     }
 
     #[test]

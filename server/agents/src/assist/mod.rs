@@ -11,6 +11,7 @@
 mod bench;
 mod card;
 mod context;
+mod history;
 mod memory;
 mod receive;
 mod talk;

@@ -18,9 +18,11 @@ use crate::{Trust, Workspace};
 
 mod commit;
 mod read;
+mod recent;
 
 pub use commit::{Before, Commit, Committed};
 pub use read::{Change, LogEntry, Status};
+pub use recent::{HeadSign, Touched};
 
 /// Reading takes no longer; committing may, since hooks run tests.
 const READING: Duration = Duration::from_secs(30);

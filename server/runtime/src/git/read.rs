@@ -50,6 +50,8 @@ pub struct LogEntry {
     pub author: String,
     /// When, in seconds since 1970.
     pub time: i64,
+    /// The author's day, as `2026-03-01`.
+    pub day: String,
     /// The first line of its message.
     pub subject: String,
 }
@@ -105,50 +107,93 @@ impl Repository {
     pub fn log(&self, limit: u32, path: Option<&DocPath>) -> Result<Vec<LogEntry>, GitError> {
         let count = format!("--max-count={}", limit.clamp(1, MAX_LOG));
         let path = path.map_or_else(|| Ok(".".to_owned()), Self::literal)?;
-        let format = "--format=%H%x1f%an%x1f%at%x1f%s%x1e";
-        let text = match self.read(&["log", &count, format, "--no-color", "--no-show-signature", "--", &path])
-        {
-            Ok(text) => text,
-            Err(GitError::Failed { message }) if message.contains("does not have any commits") => {
-                String::new()
-            }
-            Err(error) => return Err(error),
-        };
-        let entry = |text: &str| {
-            let mut fields = text.trim_start_matches('\n').split('\x1f');
-            let (id, author) = (fields.next()?.to_owned(), fields.next()?.to_owned());
-            let (time, subject) = (fields.next()?.parse().ok()?, fields.next()?.to_owned());
-            Some(LogEntry { id, author, time, subject })
-        };
-        Ok(text.split('\x1e').filter_map(entry).collect())
+        let format = format!("--format={ENTRY}");
+        let arguments = ["log", &count, &format, "--no-color", "--no-show-signature", "--", &path];
+        let text = self.read_log(&arguments)?;
+        Ok(text.split('\x1e').filter_map(|text| Some(entry(text)?.0)).collect())
     }
 
-    /// What is not committed yet, as a unified diff; of one path or of the whole workspace. New files are not in it.
+    /// The answer of a `git log`; empty before the first commit.
+    pub(super) fn read_log(&self, arguments: &[&str]) -> Result<String, GitError> {
+        match self.read(arguments) {
+            Err(GitError::Failed { message }) if message.contains("does not have any commits") => {
+                Ok(String::new())
+            }
+            result => result,
+        }
+    }
+
+    /// The paths in the workspace that are not as they were committed, or that a commit changed. New files are not among
+    /// the former.
+    ///
+    /// # Errors
+    /// As [`Repository::diff`] and [`Repository::show`].
+    pub fn changed(&self, commit: Option<&str>) -> Result<Vec<String>, GitError> {
+        let text = match commit {
+            Some(commit) => self.read_show(commit, &["--format=", "--name-only", "-z"], &[])?,
+            None => self.read_diff(&["--name-only", "-z"], &[])?,
+        };
+        let paths = text.split('\0').map(|path| path.trim_start_matches('\n'));
+        Ok(paths.filter(|path| !path.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// What is not committed yet, as a unified diff; of these paths, or of the whole workspace where none is named. New
+    /// files are not in it.
     ///
     /// # Errors
     /// As [`GitError`] says.
-    pub fn diff(&self, path: Option<&DocPath>) -> Result<String, GitError> {
-        let path = path.map_or_else(|| Ok(".".to_owned()), Self::literal)?;
+    pub fn diff(&self, paths: &[DocPath]) -> Result<String, GitError> {
+        self.read_diff(&[], paths)
+    }
+
+    fn read_diff(&self, options: &[&str], paths: &[DocPath]) -> Result<String, GitError> {
+        let paths = Self::pathspecs(paths)?;
+        let head = self.status()?.head;
         let mut arguments = vec!["diff"];
         arguments.extend(DIFF);
-        let head = self.status()?.head;
+        arguments.extend(options);
         arguments.push(if head.is_some() { "HEAD" } else { "--cached" });
-        arguments.extend(["--relative", "--", &path]);
+        arguments.extend(["--relative", "--"]);
+        arguments.extend(paths.iter().map(String::as_str));
         self.read(&arguments)
     }
 
-    /// What a commit changed in the workspace, as a unified diff with its message.
+    /// What a commit changed in the workspace, as a unified diff with its message; of these paths alone where any is named.
     ///
     /// # Errors
     /// [`GitError::BadName`] for anything but a commit's hexadecimal name; as [`GitError`] says.
-    pub fn show(&self, commit: &str) -> Result<String, GitError> {
+    pub fn show(&self, commit: &str, paths: &[DocPath]) -> Result<String, GitError> {
+        self.read_show(commit, &[], paths)
+    }
+
+    fn read_show(&self, commit: &str, options: &[&str], paths: &[DocPath]) -> Result<String, GitError> {
         let plain = (4..=64).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !plain {
             return Err(GitError::BadName { name: commit.to_owned(), what: "commit" });
         }
+        let paths = Self::pathspecs(paths)?;
         let mut arguments = vec!["show", "--no-show-signature", "--relative"];
         arguments.extend(DIFF);
-        arguments.extend([commit, "--", "."]);
+        arguments.extend(options);
+        arguments.extend([commit, "--"]);
+        arguments.extend(paths.iter().map(String::as_str));
         self.read(&arguments)
     }
+
+    fn pathspecs(paths: &[DocPath]) -> Result<Vec<String>, GitError> {
+        if paths.is_empty() { Ok(vec![".".to_owned()]) } else { paths.iter().map(Self::literal).collect() }
+    }
+}
+
+/// How a log's entry is written: a mark, and five fields, each with its end.
+pub(super) const ENTRY: &str = "%x1e%H%x1f%an%x1f%at%x1f%as%x1f%s%x1f";
+
+/// An entry of a log, and what stands after it. None for what is no entry: a message may hold anything.
+pub(super) fn entry(text: &str) -> Option<(LogEntry, &str)> {
+    let mut fields = text.splitn(5, '\x1f');
+    let (id, author) = (fields.next()?.to_owned(), fields.next()?.to_owned());
+    let (time, day) = (fields.next()?.parse().ok()?, fields.next()?.to_owned());
+    // The subject may hold such a mark itself.
+    let (subject, rest) = fields.next()?.rsplit_once('\x1f')?;
+    Some((LogEntry { id, author, time, day, subject: subject.to_owned() }, rest))
 }

@@ -81,14 +81,14 @@ fn the_state_of_a_repository_is_read() {
         seen,
         [("a.txt", '.', 'M'), ("b c.txt", 'M', '.'), ("gone.txt", '.', 'D'), ("neu é.txt", '?', '?')]
     );
-    let diff = repository.diff(Some(&path("a.txt"))).unwrap();
+    let diff = repository.diff(&[path("a.txt")]).unwrap();
     assert!(diff.contains("-a\n+A\n") && !diff.contains("+B"), "{diff}");
     let log = repository.log(5, None).unwrap();
     assert_eq!((log.len(), log[0].subject.as_str(), log[0].author.as_str()), (1, "First", "A"));
-    assert!(repository.show(&log[0].id).unwrap().contains("+a\n"));
-    assert!(matches!(repository.show("--output=x"), Err(GitError::BadName { .. })));
+    assert!(repository.show(&log[0].id, &[]).unwrap().contains("+a\n"));
+    assert!(matches!(repository.show("--output=x", &[]), Err(GitError::BadName { .. })));
     assert!(Place::new().open().log(3, None).unwrap().is_empty());
-    assert_eq!(Place::new().open().diff(None).unwrap(), "");
+    assert_eq!(Place::new().open().diff(&[]).unwrap(), "");
     let folder = tempfile::tempdir().unwrap();
     let nowhere = Workspace::open(folder.path(), Trust::Trusted).unwrap();
     assert!(matches!(Repository::open(&nowhere), Err(GitError::NoRepository)));
@@ -205,9 +205,41 @@ fn reading_runs_nothing_that_a_repository_names() {
     let repository = place.open();
     place.write("a.txt", "2\n");
     let log = repository.log(3, None).unwrap();
-    assert!(repository.diff(None).unwrap().contains("+2"));
-    repository.show(&log[0].id).unwrap();
+    assert!(repository.diff(&[]).unwrap().contains("+2"));
+    repository.show(&log[0].id, &[]).unwrap();
     repository.status().unwrap();
     repository.log(3, Some(&path("a.txt"))).unwrap();
     assert!(!place.root.join("ran").exists());
+}
+
+#[test]
+fn what_was_touched_lately_is_told_with_a_sign_of_when_it_changes() {
+    let place = Place::committed(&[("sub/a.ts", "1\n"), ("sub/[b] c.ts", "1\n"), ("top.txt", "1\n")]);
+    place.write("sub/a.ts", "2\n");
+    place.git(&["commit", "-q", "-am", "Second \x1f odd"]);
+    let sub = Workspace::open(&place.root.join("sub"), Trust::Trusted).unwrap();
+    let sign = HeadSign::of(&sub).expect("there is a repository");
+    assert_eq!(HeadSign::of(&sub).as_ref(), Some(&sign));
+    let repository = Repository::open(&sub).unwrap();
+    let touched = repository.touched(10).unwrap();
+    let seen: Vec<_> = touched.iter().map(|touched| touched.paths.join("|")).collect();
+    assert_eq!(seen, ["a.ts", "[b] c.ts|a.ts"]);
+    assert_eq!(touched[1].commit.subject, "First");
+    assert_eq!(touched[0].commit.day.len(), 10);
+    assert_eq!(repository.changed(Some(&touched[1].commit.id)).unwrap(), ["[b] c.ts", "a.ts"]);
+    place.write("sub/a.ts", "3\n");
+    assert_eq!(HeadSign::of(&sub).as_ref(), Some(&sign));
+    assert_eq!(repository.changed(None).unwrap(), ["a.ts"]);
+    place.git(&["commit", "-q", "-am", "Third"]);
+    assert_ne!(HeadSign::of(&sub), Some(sign));
+    let only = repository.show(&touched[1].commit.id, &[path("[b] c.ts")]).unwrap();
+    assert!(only.contains("[b] c.ts") && !only.contains("a.ts"), "{only}");
+    // A worktree's head is its own, and so is its sign.
+    place.git(&["worktree", "add", "-q", "-b", "other", "tree"]);
+    let tree = place.root.join("tree");
+    let tree_sign = HeadSign::of(&Workspace::open(&tree, Trust::Trusted).unwrap());
+    fs::remove_dir_all(&tree).unwrap();
+    assert!(tree_sign.is_some() && tree_sign != HeadSign::of(&sub));
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(HeadSign::of(&Workspace::open(folder.path(), Trust::Trusted).unwrap()), None);
 }

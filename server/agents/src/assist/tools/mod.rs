@@ -5,6 +5,8 @@
 //! folders, and files that look like they hold keys are not shown; each such attempt is an event.
 
 mod ask_user;
+mod git_diff;
+mod git_log;
 mod list_files;
 mod outline;
 mod propose_plan;
@@ -15,6 +17,7 @@ mod search;
 mod sessions_search;
 
 use assist_base::DocPath;
+use assist_runtime::git::{GitError, Repository};
 use assist_runtime::looks_secret;
 use assist_store::StoreError;
 use async_trait::async_trait;
@@ -75,11 +78,13 @@ pub(crate) trait Tool: Send + Sync {
 
 /// Every tool.
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
-    const ALL: [&dyn Tool; 9] = [
+    const ALL: [&dyn Tool; 11] = [
         &search::Search,
         &read_file::ReadFile,
         &outline::OutlineFile,
         &list_files::ListFiles,
+        &git_log::GitLog,
+        &git_diff::GitDiff,
         &sessions_search::SessionsSearch,
         &recall::RecallMemory,
         &remember::Remember,
@@ -97,7 +102,7 @@ pub(crate) fn offered(bench: &Bench<'_>) -> Vec<assist_gateway::Tool> {
 
 /// What looks at the workspace and does nothing else.
 pub(crate) fn reading() -> impl Iterator<Item = assist_gateway::Tool> {
-    let reading = ["search", "read_file", "outline", "list_files"];
+    let reading = ["search", "read_file", "outline", "list_files", "git_log", "git_diff"];
     all().map(Tool::spec).filter(move |spec| reading.contains(&spec.name.as_str()))
 }
 
@@ -157,6 +162,17 @@ async fn document(run: &Run, path: &DocPath) -> Result<String, ToolError> {
         Err(HostError::Gone) => Err(ToolError::Break(HostError::Gone.into())),
         Err(error) => Err(ToolError::Failed(format!("{error}."))),
     }
+}
+
+/// What a look at the workspace's repository gives.
+async fn repository<T: Send + 'static>(
+    run: &Run,
+    look: impl FnOnce(&Repository) -> Result<T, GitError> + Send + 'static,
+) -> Result<T, ToolError> {
+    let workspace = std::sync::Arc::clone(&run.workspace);
+    let looked = tokio::task::spawn_blocking(move || look(&Repository::open(&workspace)?)).await;
+    let looked = looked.map_err(|error| ToolError::Failed(format!("Assist failed inside: {error}")))?;
+    looked.map_err(|error| ToolError::Failed(format!("That cannot be read: {error}.")))
 }
 
 #[cfg(test)]

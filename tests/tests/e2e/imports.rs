@@ -72,3 +72,14 @@ fn what_a_build_imports_is_looked_for_by_the_aliases_of_the_folder_it_is_in() {
     assert!(refused[0]["reasons"].to_string().contains("@/heading"), "{refused:?}");
     assert!(desk.folder.read("web/src/Hero.tsx").contains("from \"@/title\""));
 }
+
+#[test]
+fn imports_of_other_languages_go_to_those_of_the_file() {
+    let before = "//! About.\r\n\r\nuse std::fmt;\r\n\r\nstruct A;\r\n\r\nfn show() -> fmt::Result {\r\n    Ok(())\r\n}\r\n";
+    let code = "use std::collections::HashMap;\nuse std::fmt;\n\nfn show() -> fmt::Result {\n    let _: HashMap<u8, A>;\n    Ok(())\n}\n";
+    let reply = Reply::text(answer("show", "src/lib.rs", code));
+    let desk = Desk::new(Wire::Anthropic, &[("src/lib.rs", before)], Script::always(reply));
+    desk.run(&["ask", "Use a map", "--file", "src/lib.rs"]).exits(0);
+    let expected = "//! About.\r\n\r\nuse std::fmt;\r\nuse std::collections::HashMap;\r\n\r\nstruct A;\r\n\r\nfn show() -> fmt::Result {\r\n    let _: HashMap<u8, A>;\r\n    Ok(())\r\n}\r\n";
+    assert_eq!(desk.folder.read("src/lib.rs"), expected);
+}

@@ -1,8 +1,8 @@
 //! Imports at the top of a component: only what the file lacks is added, to an import of the same module or after the
 //! file's last one, in the file's own style.
 //!
-//! JavaScript, TypeScript and Python only; in other languages imports stay where the component has them. Nothing here looks
-//! at the disk: modules are the same where their names lead to one place ([`Project`]), or, where that is not known, by the
+//! JavaScript, TypeScript and Python here, languages whose imports are whole statements in `statements`; in all others imports
+//! stay where the component has them. Nothing here looks at the disk: modules are the same where their names lead to one place ([`Project`]), or, where that is not known, by the
 //! last segment of their names.
 
 use assist_base::{ByteRange, TextEdit};
@@ -15,6 +15,7 @@ use crate::languages::Language;
 use crate::tree;
 
 mod join;
+mod statements;
 mod unused;
 
 pub(super) use unused::unused;
@@ -88,15 +89,19 @@ pub(super) struct Hoisted {
     pub edits: Vec<TextEdit>,
 }
 
-/// Takes the imports at the top of `code` out of it. `None` where there are none, where the language is not known here,
-/// or where the selection that is replaced has imports itself, so that they belong in place.
+/// Takes the imports at the top of `code`, a component called `name`, out of it. `None` where there are none, where the
+/// language is not known here, or where the selection that is replaced has imports itself, so that they belong in place.
 pub(super) fn hoist(
     before: &str,
     code: &str,
     language: Language,
     selection: Option<ByteRange>,
+    name: &str,
     project: &Project,
 ) -> Option<Result<Hoisted, PlaceError>> {
+    if statements::is_known(language) {
+        return statements::hoist(before, code, language, selection, name);
+    }
     let starts =
         |text: &str| text.lines().any(|line| line.starts_with("import") || line.starts_with("from "));
     if !(language.is_ecma() || language == Language::Python) || !starts(code) {
@@ -113,19 +118,25 @@ pub(super) fn hoist(
     if leading.is_empty() {
         return None;
     }
+    let ranges: Vec<ByteRange> = leading.iter().map(|one| one.range).collect();
+    let rest = without(code, &ranges);
+    Some(missing(before, code, &leading, language, project).map(|edits| Hoisted { rest, edits }))
+}
+
+/// Code without these statements and the lines that they leave empty.
+fn without(code: &str, statements: &[ByteRange]) -> String {
     let mut rest = String::with_capacity(code.len());
     let mut at = 0;
-    for one in &leading {
-        rest.push_str(&code[at..one.range.start]);
-        at = next_line(code, one.range.end);
+    for one in statements {
+        rest.push_str(&code[at..one.start.max(at)]);
+        at = next_line(code, one.end);
         // What follows on the same line stays.
-        if !code[one.range.end..at].trim().is_empty() {
-            at = one.range.end;
+        if !code[one.end..at].trim().is_empty() {
+            at = one.end;
         }
     }
     rest.push_str(&code[at..]);
-    let rest = trim_blank_lines(&rest).to_owned();
-    Some(missing(before, code, &leading, language, project).map(|edits| Hoisted { rest, edits }))
+    trim_blank_lines(&rest).to_owned()
 }
 
 fn leading(code: &str, language: Language) -> Vec<Import> {
@@ -320,7 +331,8 @@ fn insertion(before: &str, lines: &[String], known: &[Import], language: Languag
         Some(_) => TextEdit { range: ByteRange::at(known[0].range.start), text: format!("{joined}{eol}") },
         None => {
             let at = after_preamble(before, language);
-            let gap = if before[..at].is_empty() || before[..at].ends_with('\n') { "" } else { eol };
+            let above = before[..at].trim_start_matches('\u{feff}');
+            let gap = if above.is_empty() || above.ends_with('\n') { "" } else { eol };
             TextEdit { range: ByteRange::at(at), text: format!("{gap}{joined}{eol}{eol}") }
         }
     }
@@ -332,7 +344,8 @@ fn after_preamble(before: &str, language: Language) -> usize {
     let Some(tree) = chunks::parse(before, language, &[]) else { return 0 };
     let root = tree.root_node();
     let mut cursor = root.walk();
-    let mut at = 0;
+    // A byte-order mark stays the first thing of the file.
+    let mut at = if before.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut comments_from = None;
     for node in root.named_children(&mut cursor) {
         let next = next_line(before, node.end_byte());

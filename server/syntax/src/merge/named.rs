@@ -42,11 +42,36 @@ pub(super) fn place(
     let Some(language) = language else {
         return insert(before, code, None, eol, at_end(before), Vec::new());
     };
-    let hoisted = imports::hoist(before, code, language, None, project).transpose()?;
-    let (code, import_edits) = match &hoisted {
-        Some(hoisted) => (hoisted.rest.as_str(), hoisted.edits.clone()),
-        None => (code, Vec::new()),
-    };
+    let (code, import_edits) = hoisted(before, language, code, header, project)?;
+    place_rest(before, language, &code, header, predecessor, project, import_edits)
+}
+
+/// The code without the imports at its top, and the edits that bring those to the file.
+fn hoisted(
+    before: &str,
+    language: Language,
+    code: &str,
+    header: &Header,
+    project: &Project,
+) -> Result<(String, Vec<TextEdit>), PlaceError> {
+    let hoisted = imports::hoist(before, code, language, None, &header.name, project).transpose()?;
+    Ok(match hoisted {
+        Some(hoisted) => (hoisted.rest, hoisted.edits),
+        None => (code.to_owned(), Vec::new()),
+    })
+}
+
+/// As [`place`], once the imports are taken out.
+fn place_rest(
+    before: &str,
+    language: Language,
+    code: &str,
+    header: &Header,
+    predecessor: Option<&str>,
+    project: &Project,
+    mut import_edits: Vec<TextEdit>,
+) -> Result<Placement, PlaceError> {
+    let eol = line_ending(before);
     // A member of a JSON object may come with the comma after it, which the file has already.
     let code = if language == Language::Json { code.trim_end_matches(',') } else { code };
     if code.is_empty() {
@@ -65,7 +90,11 @@ pub(super) fn place(
     let file = Source { text: before, language, tree };
     let ours = declared(&file);
     if let Some(inner) = modules::unwrapped(&new, &all, &ours, &header.name) {
-        return place(before, Some(language), trim_blank_lines(&inner), header, predecessor, project);
+        // A namespace may have imports of its own, beside those in front of it.
+        let (inner, more) = hoisted(before, language, trim_blank_lines(&inner), header, project)?;
+        import_edits.extend(more.into_iter().filter(|edit| !import_edits.contains(edit)).collect::<Vec<_>>());
+        import_edits.sort_by_key(|edit| edit.range.start);
+        return place_rest(before, language, &inner, header, predecessor, project, import_edits);
     }
     let theirs: Vec<Declared> = all.into_iter().filter(|one| one.depth == 0).collect();
 

@@ -19,7 +19,7 @@ pub(super) fn place(
     }
     let eol = line_ending(before);
     let hoisted = language
-        .and_then(|language| imports::hoist(before, code, language, Some(range), project))
+        .and_then(|language| imports::hoist(before, code, language, Some(range), "", project))
         .transpose()?;
     // Where the file's imports end within the selection, those of the code stay with it.
     let hoisted = hoisted.filter(|hoisted| {

@@ -4,6 +4,7 @@
 //! no editor: they read, apply, ask and tell through this trait only.
 
 use assist_base::{ByteRange, ChangeSet, DocPath, Event, Outcome, Revision, RunId, TextDelta};
+use assist_syntax::Language;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,25 @@ pub struct Document {
     pub text: String,
     /// Which text this is.
     pub revision: Revision,
+    /// The language id that the editor gives an open document (LSP `TextDocumentItem.languageId`).
+    pub language_id: Option<String>,
+}
+
+impl Document {
+    /// A file on disk, or a text that stands for one.
+    pub fn of_file(text: String, revision: Revision) -> Self {
+        Self { text, revision, language_id: None }
+    }
+
+    /// The language of the document at `path`: by its name and text, and where these do not tell, as the editor says.
+    pub fn language(&self, path: &DocPath) -> Option<Language> {
+        language(path, &self.text, self.language_id.as_deref())
+    }
+}
+
+/// The language of a text at `path`: by its name and the text, and where these do not tell, by the editor's language id.
+pub(crate) fn language(path: &DocPath, text: &str, id: Option<&str>) -> Option<Language> {
+    Language::of_file(path, text).or_else(|| Language::of_language_id(id?))
 }
 
 /// Where a span of an earlier revision is now.

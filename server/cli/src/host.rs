@@ -91,7 +91,7 @@ impl Host for DiskHost {
         let file = file.map_err(|error| unusable(path, error))?;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert(file.revision.hash.clone(), file.text.clone());
-        Ok(Document { text: file.text, revision: file.revision })
+        Ok(Document::of_file(file.text, file.revision))
     }
 
     async fn apply(&self, set: &ChangeSet) -> Result<Outcome, HostError> {

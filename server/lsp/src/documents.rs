@@ -35,6 +35,7 @@ pub struct Documents {
 #[derive(Debug)]
 struct Open {
     uri: Arc<str>,
+    language: Arc<str>,
     opening: u64,
     version: i64,
     rope: Rope,
@@ -65,6 +66,8 @@ pub struct Snapshot {
     pub version: i64,
     /// The text.
     pub rope: Rope,
+    /// The language id that the client gave it.
+    pub language: Arc<str>,
     /// What positions count.
     pub encoding: Encoding,
     /// Number of the change that led here, from 0, within this opening.
@@ -138,8 +141,8 @@ impl Documents {
         self.encoding.get().copied().unwrap_or_default()
     }
 
-    /// A document was opened. One that was open already begins anew.
-    pub fn did_open(&self, uri: &str, version: i64, text: &str) {
+    /// A document was opened, in the language with the id `language`. One that was open already begins anew.
+    pub fn did_open(&self, uri: &str, language: &str, version: i64, text: &str) {
         let place = match uri::parse(uri) {
             Ok(place) => place,
             Err(error) => return tracing::debug!(uri, %error, "document declined"),
@@ -148,6 +151,7 @@ impl Documents {
         let opening = self.openings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let open = Open {
             uri: uri.into(),
+            language: language.into(),
             opening,
             version,
             at_first: rope.clone(),
@@ -334,6 +338,7 @@ impl Open {
             place: place.clone(),
             version: self.version,
             rope: self.rope.clone(),
+            language: Arc::clone(&self.language),
             encoding,
             seq: self.history.seq(),
             opening: self.opening,

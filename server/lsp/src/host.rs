@@ -76,13 +76,14 @@ impl Host for EditorHost {
         self.blocking(move |engine, documents| {
             if let Some(open) = open_document(engine, documents, &path) {
                 let (text, revision) = documents.revision(&open);
-                return Ok(Document { text, revision });
+                let language_id = Some(open.language.to_string());
+                return Ok(Document { text, revision, language_id });
             }
             if path.is_untitled() {
                 return Err(HostError::NotFound(path));
             }
             let file = engine.workspace().read(&path).map_err(|error| unusable(error, &path))?;
-            Ok(Document { text: file.text, revision: file.revision })
+            Ok(Document::of_file(file.text, file.revision))
         })
         .await?
     }

@@ -294,6 +294,8 @@ struct DidOpen<'a> {
 struct Opened<'a> {
     #[serde(borrow)]
     uri: Cow<'a, str>,
+    #[serde(rename = "languageId", borrow, default)]
+    language_id: Cow<'a, str>,
     #[serde(default)]
     version: Option<i64>,
     #[serde(borrow)]
@@ -327,7 +329,12 @@ fn sync(documents: &Documents, method: &str, params: &RawValue) -> serde_json::R
     match method {
         "textDocument/didOpen" => {
             let DidOpen { document } = serde_json::from_str(params.get())?;
-            documents.did_open(&document.uri, document.version.unwrap_or_default(), &document.text);
+            documents.did_open(
+                &document.uri,
+                &document.language_id,
+                document.version.unwrap_or_default(),
+                &document.text,
+            );
         }
         "textDocument/didChange" => {
             let DidChange { document, changes } = serde_json::from_str(params.get())?;

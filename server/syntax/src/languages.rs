@@ -180,6 +180,18 @@ impl Language {
         language.row().grammar.is_some().then_some(language)
     }
 
+    /// The language that an editor says a document is in, by its language id (LSP `TextDocumentItem.languageId`):
+    /// for documents whose name does not tell.
+    pub fn of_language_id(id: &str) -> Option<Self> {
+        let known = match id {
+            "typescriptreact" => Self::Tsx,
+            "javascriptreact" => Self::Jsx,
+            "shellscript" | "sh" => Self::Bash,
+            _ => TABLE.iter().find(|row| row.folder == id)?.language,
+        };
+        known.row().grammar.is_some().then_some(known)
+    }
+
     fn of_name(name: &str) -> Option<Self> {
         let whole = TABLE.iter().find(|row| row.files.contains(&name));
         if let Some(row) = whole {
@@ -361,6 +373,17 @@ mod tests {
         assert_eq!(of("Makefile"), None);
         assert_eq!(of("Gemfile"), cfg!(feature = "ruby").then_some(Language::Ruby));
         assert_eq!(of("a/b.CS"), cfg!(feature = "csharp").then_some(Language::CSharp));
+    }
+
+    #[test]
+    fn an_editors_language_ids_are_known() {
+        let of = Language::of_language_id;
+        assert_eq!(of("typescriptreact"), Some(Language::Tsx));
+        assert_eq!(of("javascript"), Some(Language::JavaScript));
+        assert_eq!(of("shellscript"), Some(Language::Bash));
+        assert_eq!(of("dockerfile"), Some(Language::Dockerfile));
+        assert_eq!(of("plaintext"), None);
+        assert_eq!(of(""), None);
     }
 
     #[test]

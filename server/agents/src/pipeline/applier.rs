@@ -7,10 +7,10 @@ use assist_base::{
     ByteRange, ChangeSet, ChangeSetId, DocPath, EventKind, FileChange, FileEdit, MessageId, Outcome, Revision,
 };
 use assist_store::SnapshotKind;
-use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target, Verdict};
+use assist_syntax::{Candidate, Component, Judgement, Placement, Target, Verdict};
 use serde_json::json;
 
-use crate::host::{Answer, Document, HostError, Question, Rebased};
+use crate::host::{self, Answer, Document, HostError, Question, Rebased};
 use crate::pipeline::linter;
 use crate::pipeline::modules;
 use crate::pipeline::site::{self, Assignment};
@@ -303,7 +303,8 @@ impl Applier {
         }
         // The text may tell more than the name: a new file's is the component's.
         let known = if text.trim().is_empty() { component.code.as_str() } else { text };
-        let language = Language::of_file(&path, known);
+        let id = before.as_ref().and_then(|document| document.language_id.as_deref());
+        let language = host::language(&path, known, id);
         let predecessor = self.last.get(&path).map(String::as_str);
         let site = self.assignment.as_ref().map(|assignment| assignment.site.as_ref());
         let project = modules::project(run, site, &path).await;

@@ -3,7 +3,6 @@
 use assist_base::{ByteRange, DocPath};
 use assist_gateway::{Message, Role};
 use assist_store::NewMessage;
-use assist_syntax::Language;
 use serde::Serialize;
 
 use crate::ask::{AskRequest, Intent};
@@ -42,7 +41,7 @@ pub(crate) async fn anchor(mut request: AskRequest, host: &dyn Host) -> Result<A
         let fault = request.diagnostics.iter().find_map(|diagnostic| diagnostic.range);
         let base = request.revision.as_ref();
         if base.is_none_or(|base| base.hash == document.revision.hash) {
-            request.selection = fault.and_then(|range| surroundings(&path, &document.text, range));
+            request.selection = fault.and_then(|range| surroundings(&path, &document, range));
         }
     }
     let mut document = document;
@@ -79,9 +78,10 @@ pub(crate) async fn anchor(mut request: AskRequest, host: &dyn Host) -> Result<A
 }
 
 /// The component that a fault lies in, or else its whole lines.
-fn surroundings(path: &DocPath, text: &str, fault: ByteRange) -> Option<ByteRange> {
+fn surroundings(path: &DocPath, document: &Document, fault: ByteRange) -> Option<ByteRange> {
+    let text = document.text.as_str();
     fault.of(text)?;
-    if let Some(language) = Language::of_file(path, text)
+    if let Some(language) = document.language(path)
         && let Some(component) = assist_syntax::enclosing(text, language, fault)
         && text[component.range.as_range()].lines().count() <= 150
     {
@@ -121,8 +121,9 @@ pub(crate) async fn find_again(task: &mut Task, host: &dyn Host) -> Result<(), E
 }
 
 /// The name the selection's replacement must carry.
-pub(crate) fn target_name(path: &DocPath, text: &str, selection: ByteRange) -> String {
-    let covered = Language::of_file(path, text).and_then(|language| {
+pub(crate) fn target_name(path: &DocPath, document: &Document, selection: ByteRange) -> String {
+    let text = document.text.as_str();
+    let covered = document.language(path).and_then(|language| {
         let trimmed = trim(text, selection);
         let outline = assist_syntax::outline(text, language);
         outline.into_iter().find(|item| {
@@ -169,7 +170,7 @@ pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<
     let request = task.request.clone();
     let may_edit = request.intent.may_edit() && run.may_write;
     let target = match (&request.path, request.selection, &document) {
-        (Some(path), Some(range), Some(document)) => Some(target_name(path, &document.text, range)),
+        (Some(path), Some(range), Some(document)) => Some(target_name(path, document, range)),
         _ => None,
     };
     let path = request.path.as_ref().map(DocPath::as_str);
@@ -226,7 +227,7 @@ pub(crate) fn render_request(request: &AskRequest, document: Option<&Document>) 
     let text = document.map(|document| document.text.as_str());
     let selection =
         request.selection.zip(text).and_then(|(range, text)| range.of(text).map(|s| (range, text, s)));
-    let language = request.path.as_ref().and_then(|path| Language::of_file(path, text.unwrap_or_default()));
+    let language = request.path.as_ref().zip(document).and_then(|(path, document)| document.language(path));
     let line_at = |offset: usize| text.map(|text| 1 + text[..offset.min(text.len())].matches('\n').count());
     let shown = text.map(|text| excerpt(text, request.selection));
     let enclosing = selection.zip(language).and_then(|((range, text, _), language)| {
@@ -247,7 +248,7 @@ pub(crate) fn render_request(request: &AskRequest, document: Option<&Document>) 
         .collect();
     prompts::render(
         "request.md",
-        serde_json::json!({ "instruction": instruction(request), "path": request.path.as_ref().map(DocPath::as_str), "language": language.map(Language::name), "text": shown.as_ref().map(|(text, _)| *text), "lines": shown.as_ref().and_then(|(_, lines)| lines.clone()), "selection": selection.map(|(_, _, selected)| selected), "first_line": selection.and_then(|(range, _, _)| line_at(range.start)), "last_line": selection.and_then(|(range, _, selected)| {
+        serde_json::json!({ "instruction": instruction(request), "path": request.path.as_ref().map(DocPath::as_str), "language": language.map(assist_syntax::Language::name), "text": shown.as_ref().map(|(text, _)| *text), "lines": shown.as_ref().and_then(|(_, lines)| lines.clone()), "selection": selection.map(|(_, _, selected)| selected), "first_line": selection.and_then(|(range, _, _)| line_at(range.start)), "last_line": selection.and_then(|(range, _, selected)| {
                 line_at(range.end - usize::from(selected.ends_with('\n')))
             }), "enclosing": enclosing, "diagnostics": diagnostics }),
     )

@@ -74,7 +74,7 @@ impl Site {
             && let Some(waiting) = lock(held).get(path)
         {
             let revision = assist_base::Revision::of_file(&waiting.text);
-            return Ok(Some(Document { text: waiting.text.clone(), revision }));
+            return Ok(Some(Document::of_file(waiting.text.clone(), revision)));
         }
         match run.host.read(path).await {
             Ok(document) => Ok(Some(document)),

@@ -8,7 +8,7 @@ const URI: &str = "file:///w/%5Bid%5D.tsx";
 /// The titles offered for a selection, and the whole list as JSON.
 fn offered(selection: [u32; 4], context: Value, waiting: Option<Waiting>, literals: bool) -> Value {
     let documents = Documents::default();
-    documents.did_open(URI, 3, "one\ntwo\n");
+    documents.did_open(URI, "typescript", 3, "one\ntwo\n");
     let [a, b, c, d] = selection;
     let params = json!({
         "textDocument": { "uri": URI },

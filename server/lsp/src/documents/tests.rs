@@ -19,7 +19,7 @@ fn whole(text: &str) -> Change {
 
 fn opened(text: &str) -> Documents {
     let documents = Documents::default();
-    documents.did_open(URI, 1, text);
+    documents.did_open(URI, "typescript", 1, text);
     documents
 }
 
@@ -51,7 +51,7 @@ fn ranges_that_do_not_fit_are_clamped() {
 #[test]
 fn other_schemes_are_declined() {
     let documents = Documents::default();
-    documents.did_open("git:/w/a.ts", 1, "x");
+    documents.did_open("git:/w/a.ts", "typescript", 1, "x");
     assert!(documents.get("git:/w/a.ts").is_none());
 }
 
@@ -124,7 +124,7 @@ fn a_revision_that_was_never_handed_out_is_known_by_its_text() {
     assert_eq!(documents.follow(&place, span, &of("else")).unwrap().0, Followed::Touched(None));
     // Opened again, the versions begin anew, and the old ones say nothing.
     let (_, old) = documents.revision(&documents.get(URI).unwrap());
-    documents.did_open(URI, 2, "other");
+    documents.did_open(URI, "typescript", 2, "other");
     assert_eq!(documents.follow(&place, span, &old).unwrap().0, Followed::Touched(None));
 }
 
@@ -168,7 +168,7 @@ fn an_expected_text_is_seen_even_if_it_was_there_for_a_moment_only() {
 #[test]
 fn a_file_behind_a_link_is_found() {
     let documents = Documents::default();
-    documents.did_open("file:///link/a.ts", 1, "x");
+    documents.did_open("file:///link/a.ts", "typescript", 1, "x");
     let real = |path: &Path| Some(Path::new("/real").join(path.strip_prefix("/link").ok()?));
     assert!(documents.on_disk(Path::new("/real/a.ts"), real).is_some());
     assert!(documents.on_disk(Path::new("/real/b.ts"), real).is_none());
@@ -201,7 +201,7 @@ proptest! {
     ) {
         let documents = Documents::default();
         documents.set_encoding(encoding);
-        documents.did_open(URI, 0, &first);
+        documents.did_open(URI, "typescript", 0, &first);
         let mut expected = first;
         for (version, (range, text)) in edits.into_iter().enumerate() {
             let range = range.map(|(a, b, c, d)| Range { start: at(a, b), end: at(c, d) });

@@ -18,11 +18,12 @@ mod prompts;
 pub mod remember;
 mod run;
 pub mod settings;
+mod steering;
 pub mod travel;
 mod undo;
 
 pub use ask::{AskRequest, Diagnostic, Intent};
-pub use engine::{Engine, Started, Status, Wiring};
+pub use engine::{Engine, Heard, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{

@@ -19,6 +19,7 @@ prompts![
     "continue.md",
     "repair.md",
     "again.md",
+    "added.md",
     "edits.md",
     "edits_repair.md",
     "architect.md",

@@ -1,8 +1,9 @@
 //! A run at work: its state, its events, its questions.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use assist_base::{Clock, DocPath, Event, EventKind, PauseReason, RunId, RunState, TextDelta};
+use assist_base::{Clock, DocPath, Event, EventKind, PauseReason, RunId, RunState, TextDelta, Timestamp};
 use assist_gateway::Gateway;
 use assist_runtime::Workspace;
 use assist_store::{FileState, NewSnapshotSet, SnapshotKind, Store, StoreError, TransitionNote};
@@ -34,31 +35,50 @@ pub(crate) struct Handle {
     waiter: Mutex<Option<Waiter>>,
     /// One question at a time.
     asking: tokio::sync::Mutex<()>,
+    /// Events are shown in the order of their numbers, whoever tells them.
+    telling: tokio::sync::Mutex<()>,
     rested: watch::Sender<Option<RunState>>,
+    host: Arc<dyn Host>,
 }
 
-impl Default for Handle {
-    fn default() -> Self {
+impl Handle {
+    /// The handle of a run that `host` shows.
+    pub(crate) fn new(host: Arc<dyn Host>) -> Self {
         Self {
             token: CancellationToken::new(),
             why: Mutex::default(),
             waiter: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
             rested: watch::Sender::new(None),
+            host,
         }
     }
-}
 
-impl Handle {
+    /// Stores an event of its run, then shows it.
+    pub(crate) async fn emit(
+        &self,
+        store: &Store,
+        run: RunId,
+        kind: EventKind,
+        data: Value,
+        at: Timestamp,
+    ) -> Result<Event, StoreError> {
+        let _turn = self.telling.lock().await;
+        let event = store.events().append(run, kind, data, at).await?;
+        self.host.event(&event);
+        Ok(event)
+    }
+
     /// Tells the run to halt. The first reason counts.
     pub(crate) fn halt(&self, why: Halt) {
         lock(&self.why).get_or_insert(why);
         self.token.cancel();
     }
 
-    /// The channel to a question that is open now; the first who takes it answers.
-    pub(crate) fn take_waiter(&self) -> Option<Waiter> {
-        lock(&self.waiter).take()
+    /// Answers the question that is open now. False when there is none: the first answer counts.
+    pub(crate) fn answer(&self, answer: Answer) -> bool {
+        lock(&self.waiter).take().is_some_and(|waiter| waiter.send(answer).is_ok())
     }
 
     /// Whether a question is open.
@@ -122,8 +142,8 @@ pub(crate) struct Run {
     pub(crate) settings: Settings,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) handle: Arc<Handle>,
-    /// Events are shown in the order of their numbers, also where components are written beside each other.
-    pub(crate) telling: tokio::sync::Mutex<()>,
+    /// The words of the user, by their numbers, of which it is noted that a call has seen them.
+    pub(crate) minded: Mutex<BTreeSet<i64>>,
     /// Where changes are checked before they are made.
     pub(crate) shadow: ShadowStage,
 }
@@ -158,10 +178,7 @@ impl Run {
 
     /// Stores an event, then shows it.
     pub(crate) async fn emit(&self, kind: EventKind, data: Value) -> Result<Event, StoreError> {
-        let _turn = self.telling.lock().await;
-        let event = self.store().events().append(self.id, kind, data, self.clock().now()).await?;
-        self.host.event(&event);
-        Ok(event)
+        self.handle.emit(self.store(), self.id, kind, data, self.clock().now()).await
     }
 
     /// A line of progress.
@@ -208,7 +225,7 @@ impl Run {
         }
         self.emit(EventKind::ApprovalRequested, data).await?;
         let answer = self.unless_halted(self.first_answer(question, receiver)).await;
-        self.handle.take_waiter();
+        lock(&self.handle.waiter).take();
         let answer = answer?;
         self.become_state(RunState::Running, TransitionNote::default()).await?;
         Ok(answer)
@@ -253,8 +270,22 @@ impl Run {
         }
     }
 
+    /// Words that the user added, and that no call of the model has seen, are not passed over in silence.
+    async fn name_what_came_too_late(&self) {
+        for words in self.too_late().await.unwrap_or_default() {
+            let sentence = format!("This came too late for the run; ask again with it: {words}");
+            if let Err(error) = self.say(sentence.as_str()).await {
+                tracing::warn!(run = %self.id, %error, "what came too late could not be told");
+            }
+            self.host.notify(self.id, Severity::Warning, &sentence);
+        }
+    }
+
     /// Ends the run, or lets it rest, after `result`. Returns the state it is in now.
     pub(crate) async fn settle(&self, result: Result<String, Break>, changed: Vec<String>) -> RunState {
+        if !matches!(result, Err(Break::Halted | Break::Paused(..))) {
+            self.name_what_came_too_late().await;
+        }
         let (state, note) = match result {
             Ok(summary) => {
                 (RunState::Done, TransitionNote { summary: Some(summary), ..TransitionNote::default() })

@@ -93,6 +93,23 @@ pub enum Command {
         #[command(flatten)]
         show: Show,
     },
+    /// Let a run rest at its last checkpoint; `assist resume` goes on with it. Also one of another process.
+    Pause {
+        /// The run, by the beginning of its id.
+        run: String,
+    },
+    /// Stop a run for good; what it has applied stays. Also one of another process.
+    Stop {
+        /// The run, by the beginning of its id.
+        run: String,
+    },
+    /// Add words to a run while it is at work: its model's next call minds them.
+    Tell {
+        /// The run, by the beginning of its id.
+        run: String,
+        /// What is to be minded.
+        text: String,
+    },
     /// Judge a model's output: one JSON verdict per component.
     Verify(Verify),
     /// List the runs of this workspace.

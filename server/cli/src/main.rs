@@ -19,6 +19,7 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 use crate::commands::reply::Reply;
+use crate::commands::steer::Word;
 use crate::exit::{Exit, Stop};
 
 fn main() -> ExitCode {
@@ -55,6 +56,9 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
             commands::reply::run(global, &run, Reply::Answer(text), show).await
         }
         Command::Decline { run, show } => commands::reply::run(global, &run, Reply::Decline, show).await,
+        Command::Pause { run } => commands::steer::run(global, &run, Word::Pause).await,
+        Command::Stop { run } => commands::steer::run(global, &run, Word::Stop).await,
+        Command::Tell { run, text } => commands::steer::run(global, &run, Word::Tell(text)).await,
         Command::Verify(verify) => commands::verify::run(&verify),
         Command::Sessions { search, limit, json } => {
             commands::sessions::run(global, search.as_deref(), limit, json).await

@@ -9,7 +9,9 @@ mod cancel;
 mod confirm;
 mod decline;
 mod forget;
+mod pause;
 mod resume;
+mod tell;
 mod undo;
 
 use assist_base::RunId;
@@ -32,6 +34,10 @@ pub const ANSWER: &str = "assist.answer";
 pub const DECLINE: &str = "assist.decline";
 /// Stops a run.
 pub const CANCEL: &str = "assist.cancel";
+/// Lets a run rest.
+pub const PAUSE: &str = "assist.pause";
+/// Adds words to a run at work.
+pub const TELL: &str = "assist.tell";
 /// Goes on with a paused run.
 pub const RESUME: &str = "assist.resume";
 /// Takes a run's changes back.
@@ -41,7 +47,7 @@ pub const UNDO: &str = "assist.undo";
 pub const FORGET: &str = "assist.forget";
 
 /// Every command.
-pub const NAMES: [&str; 8] = [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, RESUME, UNDO, FORGET];
+pub const NAMES: [&str; 10] = [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, PAUSE, TELL, RESUME, UNDO, FORGET];
 
 /// Does a command.
 pub async fn execute(
@@ -61,6 +67,8 @@ pub async fn execute(
         ANSWER => answer::execute(workspaces, read(name, argument)?).await,
         DECLINE => decline::execute(workspaces, read(name, argument)?).await,
         CANCEL => cancel::execute(workspaces, read(name, argument)?).await,
+        PAUSE => pause::execute(workspaces, read(name, argument)?).await,
+        TELL => tell::execute(workspaces, read(name, argument)?).await,
         RESUME => resume::execute(workspaces, read(name, argument)?).await,
         FORGET => forget::execute(workspaces, read(name, argument)?).await,
         UNDO => undo::execute(workspaces, read(name, argument)?).await,
@@ -103,6 +111,6 @@ async fn named(workspaces: &Workspaces, text: &str) -> Result<(Desk, RunId), Err
     Ok((desk, run))
 }
 
-fn ok(result: Result<(), assist_agents::EngineError>) -> Result<Value, Error> {
-    result.map(|()| json!({ "ok": true })).map_err(|error| failure::of_engine(&error))
+fn ok<T>(result: Result<T, assist_agents::EngineError>) -> Result<Value, Error> {
+    result.map(|_| json!({ "ok": true })).map_err(|error| failure::of_engine(&error))
 }

@@ -19,7 +19,7 @@ pub struct RunInput {
     pub id: i64,
     /// The run.
     pub run: RunId,
-    /// `answer`, `confirm`, `decline`, `cancel`, `steer`, or another.
+    /// `answer`, `confirm`, `decline`, `cancel`, `pause`, `steer`, or another.
     pub kind: String,
     /// What belongs to it.
     pub data: Value,
@@ -76,6 +76,15 @@ impl RunInputs<'_> {
                 Ok(taken)
             })
             .await
+    }
+
+    /// The runs to which something was sent that nobody has taken yet. Cheap where there is nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn waiting(&self) -> Result<Vec<RunId>> {
+        let sql = "SELECT DISTINCT run_id FROM run_inputs WHERE taken_at IS NULL";
+        self.0.read(move |tx| rows::all(tx, sql, [], |row| rows::word(row, "run_id"))).await
     }
 
     /// Everything that was sent to a run, oldest first.

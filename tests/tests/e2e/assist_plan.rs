@@ -8,16 +8,16 @@ use crate::support::{Desk, HERO, HERO_LINES, NEW_HERO, Ran, Wire, with_new_hero}
 
 const MANIFEST: &str = "{\n  \"name\": \"shop\",\n  \"dependencies\": {}\n}\n";
 const PRICING: &str = "export function Pricing() {\n  return <p>10 a month</p>;\n}\n";
-const ROUTE: &str = "export async function checkout() {\n  return \"session\";\n}\n";
-const BUTTON: &str = "import { checkout } from \"../api/checkout\";\n\nexport function CheckoutButton() {\n  return <button onClick={() => checkout()}>Buy</button>;\n}\n";
-const FILES: [(&str, &str); 2] = [("package.json", MANIFEST), ("src/Pricing.tsx", PRICING)];
+pub const ROUTE: &str = "export async function checkout() {\n  return \"session\";\n}\n";
+pub const BUTTON: &str = "import { checkout } from \"../api/checkout\";\n\nexport function CheckoutButton() {\n  return <button onClick={() => checkout()}>Buy</button>;\n}\n";
+pub const FILES: [(&str, &str); 2] = [("package.json", MANIFEST), ("src/Pricing.tsx", PRICING)];
 
-fn in_system(text: &str, reply: Reply) -> Rule {
+pub fn in_system(text: &str, reply: Reply) -> Rule {
     Rule::when(Match { system: Some(text.into()), ..Match::default() }, reply)
 }
 
 /// The user's Assist, asked something.
-fn assist(text: &str, reply: Reply) -> Rule {
+pub fn assist(text: &str, reply: Reply) -> Rule {
     let when =
         Match { system: Some("## How you work".into()), last_user: Some(text.into()), ..Match::default() };
     Rule::when(when, reply)
@@ -62,7 +62,7 @@ fn button() -> Rule {
     Rule::asked("Checkout button\n", Reply::text(answer("CheckoutButton", "src/CheckoutButton.tsx", BUTTON)))
 }
 
-fn stripe(more: impl IntoIterator<Item = Rule>) -> Script {
+pub fn stripe(more: impl IntoIterator<Item = Rule>) -> Script {
     let rules = [
         in_system("worth remembering", Reply::text("{\"memories\": []}")),
         scoping("\"name\": \"shop\"", Reply::text("").tool("submit_tasks", &stripe_tasks().to_string())),
@@ -75,7 +75,7 @@ fn stripe(more: impl IntoIterator<Item = Rule>) -> Script {
 
 /// Asks, and stops where the plan is shown. Returns the run and the card.
 #[track_caller]
-fn shown(desk: &Desk, words: &str) -> (String, String) {
+pub fn shown(desk: &Desk, words: &str) -> (String, String) {
     let ran = desk.run(&["ask", words, "--json"]).exits(1);
     let card = card(&ran);
     (ran.run(), card)

@@ -29,6 +29,7 @@ mod matrix;
 mod sessions;
 #[cfg(unix)]
 mod shadow;
+mod steering;
 mod truncation;
 mod typing;
 mod verify;

@@ -67,6 +67,7 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
                 "The work could not be broken down into tasks; nothing was changed. Ask again, in smaller steps.".to_owned(),
             ));
         }
+        talk.listen(run).await?;
         ask(run, &mut talk, conversation).await?;
     }
 }

@@ -113,8 +113,15 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
             }
             continue;
         }
-        if let Some((message, words)) = talk.answer() {
+        let answer = talk.answer();
+        let added = talk.listen(run).await?;
+        if let Some((message, words)) = answer {
             bench.answered(message).await?;
+            if added {
+                // The user had more to say while it was given: it is not the last.
+                run.host.show(run.id, &task.request.title(), &words);
+                continue;
+            }
             run.host.show(run.id, &task.request.title(), &words);
             learn(run, task, &talk, &words).await?;
             run.emit(EventKind::AgentCompleted, json!({ "agent": "assist" })).await?;

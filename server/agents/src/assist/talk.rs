@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::context;
 use crate::pipeline::{self, Conversation, Task};
 use crate::run::{Break, Run};
+use crate::steering;
 
 /// The stages of this conversation's checkpoints.
 const CALLED: &str = "assist_call";
@@ -40,6 +41,9 @@ struct TurnRow {
 #[derive(Serialize, Deserialize)]
 struct WordsRow {
     words: String,
+    /// The number of the user's input that they are, where the user added them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input: Option<i64>,
 }
 
 /// One run's part of a conversation.
@@ -56,6 +60,10 @@ pub(crate) struct Talk {
     /// The message of a call that has no turn: it was cut off.
     cut: Option<MessageId>,
     rounds: usize,
+    /// The number of the last words that the user added, of those that are in it.
+    told: i64,
+    /// How often the user added some.
+    added: usize,
     /// The calls that have a result, by what they asked.
     done: Vec<String>,
     /// What is remembered and was shown to the model, with how well it fitted.
@@ -98,6 +106,8 @@ impl Talk {
             last: None,
             cut: None,
             rounds: 0,
+            told: 0,
+            added: 0,
             done: Vec::new(),
             used: Vec::new(),
             memories: Vec::new(),
@@ -132,7 +142,7 @@ impl Talk {
                 }
                 WORDS => {
                     let row: WordsRow = serde_json::from_value(data).map_err(|_| damaged())?;
-                    self.turns.push(Turn::user(row.words));
+                    self.push_words(row);
                 }
                 _ => {}
             }
@@ -160,9 +170,41 @@ impl Talk {
 
     /// Says something to the model that no tool gave back.
     pub(crate) async fn add_words(&mut self, run: &Run, words: &str) -> Result<(), Break> {
-        self.keep(run, WORDS, WordsRow { words: words.to_owned() }).await?;
-        self.turns.push(Turn::user(words));
+        let row = WordsRow { words: words.to_owned(), input: None };
+        self.keep(run, WORDS, &row).await?;
+        self.push_words(row);
         Ok(())
+    }
+
+    /// Takes in what the user has added since the last time. True where that is something.
+    pub(crate) async fn listen(&mut self, run: &Run) -> Result<bool, Break> {
+        let told = run.told_since(self.told).await?;
+        for one in &told {
+            let words = steering::said(std::slice::from_ref(one));
+            let row = WordsRow { words, input: Some(one.id) };
+            self.keep(run, WORDS, &row).await?;
+            self.push_words(row);
+        }
+        Ok(!told.is_empty())
+    }
+
+    fn push_words(&mut self, row: WordsRow) {
+        let own = usize::from(row.input.is_some());
+        self.told = self.told.max(row.input.unwrap_or_default());
+        // The speakers take turns: behind what the user, or a tool, has said last.
+        match (self.turns.last_mut(), self.messages.last_mut()) {
+            (Some(turn), _) if turn.role == Role::User => {
+                turn.parts.push(Part::Text(format!("\n\n{}", row.words)));
+                self.added += own;
+            }
+            (None, Some(asked)) if asked.role == Role::User => {
+                asked.text.push_str(&format!("\n\n{}", row.words));
+            }
+            _ => {
+                self.turns.push(Turn::user(row.words));
+                self.added += own;
+            }
+        }
     }
 
     /// How often a tool was called in vain, or had to be asked for.
@@ -175,6 +217,7 @@ impl Talk {
                 Part::Image(_) | Part::Call(_) => false,
             })
             .count()
+            .saturating_sub(self.added)
     }
 
     /// The message that a call is received into, kept before the call is made. What a call that was cut off had brought,
@@ -286,10 +329,13 @@ impl Talk {
     /// The talk as plain messages, for whoever goes on with it without tools.
     pub(crate) fn plain(&self) -> Conversation {
         let mut messages = self.messages.clone();
-        let mut found = String::new();
-        for part in self.turns.iter().flat_map(|turn| &turn.parts) {
-            if let Part::Result(result) = part {
-                found.push_str(&format!("\n\n{}", result.content));
+        let (mut found, mut added) = (String::new(), String::new());
+        let users = self.turns.iter().filter(|turn| turn.role == Role::User);
+        for part in users.flat_map(|turn| &turn.parts) {
+            match part {
+                Part::Result(result) => found.push_str(&format!("\n\n{}", result.content)),
+                Part::Text(words) => added.push_str(&format!("\n\n{}", words.trim())),
+                Part::Image(_) | Part::Call(_) => {}
             }
         }
         if let Some(last) = messages.last_mut()
@@ -297,7 +343,10 @@ impl Talk {
         {
             last.text.push_str(&format!("\n\nThis was found in the workspace:{found}"));
         }
-        Conversation { system: self.system.clone(), messages }
+        if let Some(last) = messages.last_mut() {
+            last.text.push_str(&added);
+        }
+        Conversation { system: self.system.clone(), messages, told: self.told }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How runs begin and go on.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use assist_base::{ConversationId, RunId, RunState};
 use assist_gateway::Gateway;
@@ -111,8 +111,8 @@ impl Engine {
         gateway: Arc<Gateway>,
         host: Arc<dyn Host>,
     ) {
-        let handle = Arc::new(Handle::default());
-        lock(&self.runs).insert(id, Arc::clone(&handle));
+        let handle = Arc::new(Handle::new(Arc::clone(&host)));
+        self.attend(id, Arc::clone(&handle));
         let run = Run {
             id,
             store: self.store.clone(),
@@ -124,7 +124,7 @@ impl Engine {
             settings,
             gateway,
             handle: Arc::clone(&handle),
-            telling: tokio::sync::Mutex::default(),
+            minded: Mutex::default(),
             shadow: pipeline::ShadowStage::default(),
         };
         let engine = Arc::clone(self);

@@ -25,6 +25,7 @@ use crate::run::{Halt, Handle, lock};
 use crate::settings::{Options, Settings};
 
 pub(crate) use open::is_alive;
+pub use steer::Heard;
 
 /// How long a shutdown waits for its runs to come to rest.
 const SHUTDOWN_GRACE: Duration = Duration::from_millis(900);
@@ -84,6 +85,8 @@ pub struct Engine {
     editor: Mutex<Options>,
     gateway: Mutex<Option<(GatewayConfig, Arc<Gateway>)>>,
     runs: Mutex<HashMap<RunId, Arc<Handle>>>,
+    /// Whether what other processes say to the runs is looked for.
+    listens: AtomicBool,
     owner: Owner,
     client: String,
     notices: Vec<String>,

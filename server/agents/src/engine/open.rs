@@ -64,6 +64,7 @@ impl Engine {
         let own = process::current();
         let owner = Owner { pid: own.pid, boot: own.boot, started: own.started, label: client.to_owned() };
         let mut engine = Self {
+            listens: AtomicBool::new(false),
             workspace: Arc::new(workspace),
             maps: Arc::default(),
             store,
@@ -77,17 +78,18 @@ impl Engine {
             notices,
             closed: AtomicBool::new(false),
         };
-        engine.pause_orphans().await?;
+        engine.notices.extend(engine.pause_orphans().await?);
         let engine = Arc::new(engine);
         tokio::spawn(heartbeat(Arc::downgrade(&engine)));
         tokio::spawn(tidy(Arc::downgrade(&engine)));
         Ok(engine)
     }
 
-    /// Runs whose owner died are paused, not lost.
-    async fn pause_orphans(&mut self) -> Result<(), EngineError> {
+    /// Runs whose owner died are paused, not lost. Returns one sentence for each.
+    pub(super) async fn pause_orphans(&self) -> Result<Vec<String>, EngineError> {
+        let mut told = Vec::new();
         if matches!(self.store.mode(), Mode::ReadOnly(_)) {
-            return Ok(());
+            return Ok(told);
         }
         let (owner, now) = (self.owner.clone(), self.clock.now());
         // Paid for or not, it counts against the budgets from now on.
@@ -97,12 +99,12 @@ impl Engine {
             self.store.events().append(run, EventKind::Status, data, now).await?;
             let session = self.store.sessions().get(run).await?;
             let id = run.short();
-            self.notices.push(format!(
+            told.push(format!(
                 "A run was interrupted and is paused: “{}”. `assist resume {id}` goes on with it.",
                 session.task
             ));
         }
-        Ok(())
+        Ok(told)
     }
 
     /// Takes the run's lease for this process. Returns the owner when another live process holds it.

@@ -49,7 +49,7 @@ pub(crate) async fn plan(run: &Run, task: &Task, answers: Vec<String>) -> Result
     let files: Vec<String> = walked.files.iter().map(|file| file.path.to_string()).collect();
     let context =
         json!({ "request": asked, "max_lines": MAX_LINES, "files": files, "more_files": walked.more });
-    let text = prompts::render("plan.md", context);
+    let (text, _) = run.with_added(prompts::render("plan.md", context)).await?;
     let plan = converse(run, None, text, answers, plan::read).await?;
     save(run, &plan).await?;
     show(run, task, &plan).await?;

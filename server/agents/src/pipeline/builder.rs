@@ -16,6 +16,7 @@ use crate::pipeline::request::Conversation;
 use crate::pipeline::task::{Draft, Task};
 use crate::prompts;
 use crate::run::{Break, Run};
+use crate::steering;
 
 /// Text is stored at the latest after this time …
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
@@ -133,6 +134,11 @@ impl<'r> Builder<'r> {
             let context = serde_json::json!({ "failures": shown, "id": self.task.marker });
             let components = prompts::render("repair.md", context);
             text = if text.is_empty() { components } else { format!("{components}\n\n{text}") };
+        }
+        let told = self.run.told_since(self.conversation.told).await?;
+        if let Some(last) = told.last() {
+            text = format!("{text}\n\n{}", steering::said(&told));
+            self.conversation.told = last.id;
         }
         self.conversation.messages.push(Message { role: Role::User, text });
         self.draft = Draft::empty();

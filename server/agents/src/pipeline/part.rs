@@ -141,6 +141,6 @@ async fn messages(run: &Run, task: &Task, site: &Site, part: &Part) -> Result<Co
         "slots": slots,
         "text": present,
     });
-    let text = prompts::render("part.md", context);
-    Ok(Conversation { system, messages: vec![Message { role: Role::User, text }] })
+    let (text, told) = run.with_added(prompts::render("part.md", context)).await?;
+    Ok(Conversation { system, messages: vec![Message { role: Role::User, text }], told })
 }

@@ -150,6 +150,8 @@ fn trim(text: &str, range: ByteRange) -> ByteRange {
 pub(crate) struct Conversation {
     pub(crate) system: String,
     pub(crate) messages: Vec<Message>,
+    /// The number of the last words that the user added, of those that are in it.
+    pub(crate) told: i64,
 }
 
 #[derive(Serialize)]
@@ -194,8 +196,9 @@ pub(crate) async fn messages(run: &Run, task: &mut Task, again: bool) -> Result<
     if task.draft.is_none() {
         keep_words(run, task).await?;
     }
+    let (text, told) = run.with_added(text).await?;
     messages.push(Message { role: Role::User, text });
-    Ok(Conversation { system, messages })
+    Ok(Conversation { system, messages, told })
 }
 
 /// Stores what was asked, for people and for later turns; the file's text is not repeated in the database.

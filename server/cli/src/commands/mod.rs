@@ -15,6 +15,7 @@ pub mod resume;
 pub mod sessions;
 pub mod show;
 pub mod snapshot;
+pub mod steer;
 pub mod undo;
 pub mod verify;
 
@@ -72,7 +73,7 @@ async fn attend(engine: &Arc<Engine>, started: Started, host: &DiskHost) -> Resu
                 exit => exit,
             }),
             _ = tokio::signal::ctrl_c() => match engine.cancel(started.run).await {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) => return Err(error.into()),
             },
             () = host.left_open() => {

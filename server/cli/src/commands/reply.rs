@@ -1,10 +1,11 @@
 //! `assist confirm`, `assist answer`, `assist decline`: what a run that waits is told. It goes on in this process.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use assist_agents::{Host, Started};
+use assist_agents::{Heard, Host, Started};
 
-use super::{attend, host, open};
+use super::{attend, host, open, steer};
 use crate::args::{Global, Show};
 use crate::exit::{Exit, Stop};
 
@@ -25,10 +26,15 @@ pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<
     let shown = host(&engine, show.json, show.yes);
     let over = Arc::clone(&shown) as Arc<dyn Host>;
     let conversation = engine.session(run).await?.conversation;
-    match reply {
+    let heard = match reply {
         Reply::Confirm(steps, note) => engine.confirm(run, steps, note, over).await?,
         Reply::Answer(text) => engine.answer(run, text, over).await?,
         Reply::Decline => engine.decline(run, over).await?,
+    };
+    if heard != Heard::Here {
+        steer::reached(&engine, run, heard).await?;
+        let _ = writeln!(std::io::stderr(), "Passed on to the process that works on the run.");
+        return Ok(Exit::Done);
     }
     attend(&engine, Started { run, conversation }, &shown).await
 }

@@ -104,6 +104,12 @@ impl Books for StoreBooks {
         }
     }
 
+    async fn forget(&self, key: &CacheKey) {
+        if let Err(error) = self.store.response_cache().forget(key.hash.as_str()).await {
+            tracing::warn!(%error, "a kept answer could not be let go of");
+        }
+    }
+
     async fn keep_breaker(&self, status: &BreakerStatus) {
         let Ok(value) = serde_json::to_value(status) else { return };
         if let Err(error) = self.store.breakers().keep(&status.name, value, self.clock.now()).await {

@@ -1,16 +1,14 @@
-//! What happens with an answer once it has ended: it may be kept for another use, and recorded.
+//! What happens with an answer once it has ended: breakers are kept, and it is recorded where that is wished.
 
 use std::sync::Arc;
 
 use crate::extras::Prompt;
-use crate::{Books, Breakers, CacheKey, CachedAnswer, Completion, Recorder, StopReason, Turn};
+use crate::{Books, Breakers, Completion, Recorder, Turn};
 
 /// What is to be done at the end of an answer.
 pub(crate) struct After {
     pub books: Arc<dyn Books>,
     pub breakers: Breakers,
-    /// The name to keep a whole answer under, where it may be used again.
-    pub keep: Option<CacheKey>,
     pub recorder: Option<Recorder>,
     pub prompt: Arc<Prompt>,
 }
@@ -22,11 +20,6 @@ impl After {
 
     pub(crate) async fn done(&self, turn: &Turn, reasoning: &str, completion: &Completion) {
         keep_breakers(&self.breakers, self.books.as_ref()).await;
-        if let (Some(key), true) = (&self.keep, completion.stop.is_complete()) {
-            let tools = completion.stop == StopReason::Tool;
-            let answer = CachedAnswer::of(turn.clone(), tools, &completion.usage, completion.cost_usd);
-            self.books.keep(key, &answer).await;
-        }
         if let Some(recorder) = &self.recorder {
             recorder.note(&self.prompt, turn, reasoning, &completion.stop);
         }

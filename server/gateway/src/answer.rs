@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Call, Choice, Chunk, Completion, Extras, Gateway, GatewayError, ToolCall, Turn};
+use crate::{Call, Choice, Chunk, Completion, Extras, Gateway, GatewayError, Reusable, ToolCall, Turn};
 
 /// An answer that has ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Answer {
     pub done: Completion,
     /// Which model answered and why it was asked.
     pub choice: Choice,
+    /// What it may be kept under; none where it was not asked for with [`crate::Reuse::Exact`].
+    pub reuse: Option<Reusable>,
 }
 
 /// An answer that is not the JSON it should be.
@@ -79,7 +81,8 @@ impl Gateway {
                 Some(Chunk::Reasoning(piece)) => reasoning.push_str(&piece),
                 Some(Chunk::Done(done)) => {
                     let turn = stream.turn().cloned().unwrap_or_else(|| Turn::assistant(text.clone()));
-                    return Ok(Answer { text, reasoning, turn, done, choice: stream.choice().clone() });
+                    let (choice, reuse) = (stream.choice().clone(), stream.reuse().cloned());
+                    return Ok(Answer { text, reasoning, turn, done, choice, reuse });
                 }
                 None => unreachable!("a stream ends with its last chunk"),
             }

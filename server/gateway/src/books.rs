@@ -92,6 +92,9 @@ pub trait Books: Send + Sync + 'static {
     /// Keeps an answer, within the implementer's limits on size and age. Must not fail: what cannot be kept is left out.
     async fn keep(&self, _key: &CacheKey, _answer: &CachedAnswer) {}
 
+    /// Lets go of a kept answer. Must not fail.
+    async fn forget(&self, _key: &CacheKey) {}
+
     /// Keeps how a breaker is, in place of what was kept of it before. Must not fail.
     async fn keep_breaker(&self, _status: &BreakerStatus) {}
 

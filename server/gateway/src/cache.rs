@@ -1,14 +1,16 @@
 //! Answers that may be used again: exactly the same request to exactly the same model.
 //!
 //! Only where the caller says that the step is deterministic ([`crate::Reuse::Exact`]), never with a temperature above
-//! zero, and only whole answers. Where they are kept, how many and how long is the business of [`crate::Books`].
+//! zero, and only whole answers that the caller has found good: an answer is kept by [`crate::Gateway::keep`], not by
+//! itself, and one that is no good after all goes by [`crate::Gateway::forget`]. So a bad answer is never given twice.
+//! Where they are kept, how many and how long is the business of [`crate::Books`].
 
 use assist_base::ContentHash;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::extras::Prompt;
-use crate::{ModelRef, Output, ToolChoice, Turn, Usage};
+use crate::{Answer, Gateway, ModelRef, Output, StopReason, ToolChoice, Turn, Usage};
 
 /// Names a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,6 +19,15 @@ pub struct CacheKey {
     pub hash: ContentHash,
     /// `provider/model`, for people and for pruning.
     pub model: String,
+}
+
+/// What an answer to a request of [`crate::Reuse::Exact`] may be kept under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reusable {
+    /// The name of the request.
+    pub key: CacheKey,
+    /// Whether this answer was taken from the cache: no call was made.
+    pub reused: bool,
 }
 
 /// An answer that may be used again. It is stored as JSON; fields may be added, so unknown ones are ignored.
@@ -71,6 +82,25 @@ impl CacheKey {
             hash: ContentHash::of(request.to_string()),
             model: format!("{}/{}", model.provider, model.model),
         }
+    }
+}
+
+impl Gateway {
+    /// Keeps an answer for whoever asks exactly the same. Does nothing for an answer that is not whole, that was asked for
+    /// without [`crate::Reuse::Exact`], or that came from the cache.
+    pub async fn keep(&self, answer: &Answer) {
+        let Some(Reusable { key, reused: false }) = &answer.reuse else { return };
+        if !answer.done.stop.is_complete() {
+            return;
+        }
+        let tools = answer.done.stop == StopReason::Tool;
+        let kept = CachedAnswer::of(answer.turn.clone(), tools, &answer.done.usage, answer.done.cost_usd);
+        self.inner.books.keep(key, &kept).await;
+    }
+
+    /// Lets go of a kept answer that turned out to be no good: the next who asks the same asks a model.
+    pub async fn forget(&self, key: &CacheKey) {
+        self.inner.books.forget(key).await;
     }
 }
 

@@ -13,7 +13,7 @@ use crate::stream::{Ledger, Live};
 use crate::tokens::Tokenizer;
 use crate::{
     Ability, CacheKey, CachedAnswer, Call, Choice, ChunkStream, Estimate, Extras, Gateway, GatewayError,
-    ModelRef, Need, Reuse, UsageSummary,
+    ModelRef, Need, Reusable, Reuse, UsageSummary,
 };
 
 /// One call on its way.
@@ -129,10 +129,13 @@ impl Inner {
         let prompt_tokens = prompt.tokens(Tokenizer::of(&model.provider, &model.model));
         let keep = (way.extras.reuse == Reuse::Exact && is_deterministic(prompt))
             .then(|| CacheKey::of(model, prompt, max_output));
+        // A recording holds every answer of a run: one that comes from the cache would be missing in it.
         if let Some(key) = &keep
+            && self.recorder.is_none()
             && let Some(answer) = self.books.cached(key).await
         {
-            return self.use_again(way, choice, answer).await;
+            let stream = self.use_again(way, choice, answer).await?;
+            return Ok(stream.with_reuse(Some(Reusable { key: key.clone(), reused: true })));
         }
         let context = self.context(&target, model).await?;
         let asked =
@@ -162,7 +165,6 @@ impl Inner {
         let after = After {
             books: Arc::clone(&self.books),
             breakers: self.breakers.clone(),
-            keep,
             recorder: self.recorder.clone(),
             prompt: Arc::clone(prompt),
         };
@@ -190,7 +192,7 @@ impl Inner {
             seat,
             after,
         };
-        Ok(live.stream())
+        Ok(live.stream().with_reuse(keep.map(|key| Reusable { key, reused: false })))
     }
 
     /// A kept answer in place of a new one: it costs nothing, and what it cost is written down as saved.

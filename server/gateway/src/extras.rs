@@ -51,7 +51,8 @@ pub enum Reuse {
     #[default]
     Never,
     /// A whole answer to exactly the same request to the same model is taken from the books' cache where they keep one.
-    /// For deterministic steps; a request with a temperature above zero is made nevertheless.
+    /// For deterministic steps; a request with a temperature above zero is made nevertheless. A new answer is kept when
+    /// the caller has found it good and says so: [`crate::Gateway::keep`].
     Exact,
 }
 

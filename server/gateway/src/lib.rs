@@ -48,7 +48,7 @@ pub use answer::{Answer, NotJson};
 pub use books::{Books, BudgetRefused, Estimate, NoBooks, Reservation, Settlement};
 pub use breaker::{BreakerOpen, BreakerSettings, BreakerState, BreakerStatus, Breakers, Guarded, Permit};
 pub use budget::{BudgetKind, Budgets, OverBudget, Plan, Spent, UsageSummary, day_start, parse_usd};
-pub use cache::{CacheKey, CachedAnswer};
+pub use cache::{CacheKey, CachedAnswer, Reusable};
 pub use call::{Call, Message, ModelRef, Request, Role, Tier};
 pub use catalogue::{Ability, Catalogue, CatalogueError, LongPrompt, ModelFacts};
 pub use chunk::{Chunk, Completion, StopReason, Usage};

@@ -155,6 +155,10 @@ impl Books for MemoryBooks {
         }
     }
 
+    async fn forget(&self, key: &CacheKey) {
+        self.kept().answers.remove(key);
+    }
+
     async fn keep_breaker(&self, status: &BreakerStatus) {
         self.kept().breakers.insert(status.name.clone(), status.clone());
     }

@@ -29,7 +29,7 @@ use crate::tokens::complete_usage;
 use crate::transport::Transport;
 use crate::{
     Books, Choice, Chunk, Completion, GatewayError, ModelFacts, ModelRef, Part, Permit, Phase, Reservation,
-    Settlement, StopReason, ToolCall, Turn, Usage,
+    Reusable, Settlement, StopReason, ToolCall, Turn, Usage,
 };
 
 /// The chunks of one answer. Ends after [`Chunk::Done`].
@@ -37,6 +37,7 @@ pub struct ChunkStream {
     items: Pin<Box<dyn Stream<Item = Item> + Send>>,
     turn: Option<Turn>,
     choice: Choice,
+    reuse: Option<Reusable>,
 }
 
 /// What a stream is made of inside.
@@ -48,7 +49,11 @@ pub(crate) enum Item {
 
 impl ChunkStream {
     pub(crate) fn new(choice: Choice, items: impl Stream<Item = Item> + Send + 'static) -> Self {
-        Self { items: Box::pin(items), turn: None, choice }
+        Self { items: Box::pin(items), turn: None, choice, reuse: None }
+    }
+
+    pub(crate) fn with_reuse(self, reuse: Option<Reusable>) -> Self {
+        Self { reuse, ..self }
     }
 
     /// The next chunk; none after the last.
@@ -59,6 +64,11 @@ impl ChunkStream {
     /// The model that answers, why it was chosen, and which were tried before it.
     pub fn choice(&self) -> &Choice {
         &self.choice
+    }
+
+    /// What the answer may be kept under, where it was asked for with [`crate::Reuse::Exact`].
+    pub fn reuse(&self) -> Option<&Reusable> {
+        self.reuse.as_ref()
     }
 
     /// The answer as the conversation's next turn; there once [`Chunk::Done`] was seen. Of an answer that is not whole it

@@ -117,6 +117,16 @@ impl ResponseCache<'_> {
         self.0.write(Durability::Normal, move |tx| prune(tx, limits, now)).await
     }
 
+    /// Lets one answer go. False when there was none.
+    ///
+    /// # Errors
+    /// [`crate::StoreError`] when it could not be written.
+    pub async fn forget(&self, key: &str) -> Result<bool> {
+        let key = key.to_owned();
+        let sql = "DELETE FROM response_cache WHERE key = ?1";
+        self.0.write(Durability::Normal, move |tx| Ok(rows::run(tx, sql, [key])? > 0)).await
+    }
+
     /// Lets all answers go.
     ///
     /// # Errors

@@ -338,14 +338,23 @@ async fn a_deterministic_step_is_paid_once() {
     let books = Arc::new(MemoryBooks::with_cache(Arc::new(clock.clone()), limits));
     let gateway = on(sonnet(&simulator), books.clone(), &clock);
     let again = || Extras { reuse: Reuse::Exact, ..Extras::default() };
+    // Until the caller has found an answer good, it is not given again.
+    gateway.ask(call("x"), again()).await.unwrap();
     let first = gateway.ask(call("x"), again()).await.unwrap();
+    assert_eq!(simulator.requests().len(), 2);
+    gateway.keep(&first).await;
     let second = gateway.ask(call("x"), again()).await.unwrap();
+    assert_eq!(
+        second.reuse.as_ref().map(|reuse| reuse.reused),
+        Some(true),
+        "what was taken from the cache says so"
+    );
     assert_eq!((&second.text, &second.turn), (&first.text, &first.turn));
     assert_eq!(second.done.stop, StopReason::Tool);
     assert_eq!((second.done.cost_usd, second.done.usage.output), (Some(0.0), 0));
     assert_eq!(second.choice.reason, "the same request was answered before");
-    assert_eq!(simulator.requests().len(), 1);
-    let saved = books.entries()[1].settlement.as_ref().unwrap().saved_usd;
+    assert_eq!(simulator.requests().len(), 2);
+    let saved = books.entries()[2].settlement.as_ref().unwrap().saved_usd;
     assert!(saved > 0.0 && Some(saved) == first.done.cost_usd, "{saved}");
 
     // Anything else about the request is another request; talk with a user is never answered so.
@@ -365,9 +374,17 @@ async fn a_deterministic_step_is_paid_once() {
         (call("x"), Extras::default()),
     ] {
         let before = simulator.requests().len();
-        gateway.ask(call, extras).await.unwrap();
+        let answer = gateway.ask(call, extras).await.unwrap();
+        gateway.keep(&answer).await;
         assert_eq!(simulator.requests().len(), before + 1);
     }
+    // What turns out to be no good is asked for anew.
+    let before = simulator.requests().len();
+    assert_eq!(gateway.ask(call("y"), again()).await.unwrap().done.cost_usd, Some(0.0));
+    gateway.forget(&gateway.ask(call("y"), again()).await.unwrap().reuse.unwrap().key).await;
+    assert_eq!(simulator.requests().len(), before);
+    gateway.ask(call("y"), again()).await.unwrap();
+    assert_eq!(simulator.requests().len(), before + 1);
     clock.advance(Duration::from_secs(61));
     let before = simulator.requests().len();
     gateway.ask(call("x"), again()).await.unwrap();
@@ -386,7 +403,9 @@ async fn what_was_cut_is_not_kept() {
         let books = Arc::new(MemoryBooks::new(Arc::new(clock.clone())));
         let gateway = on(sonnet(&simulator), books, &clock);
         let again = || Extras { reuse: Reuse::Exact, ..Extras::default() };
-        assert!(!gateway.ask(call("x"), again()).await.unwrap().is_whole());
+        let cut = gateway.ask(call("x"), again()).await.unwrap();
+        assert!(!cut.is_whole());
+        gateway.keep(&cut).await;
         assert_eq!(gateway.ask(call("x"), again()).await.unwrap().text, "whole");
     }
 }

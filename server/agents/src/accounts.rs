@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use assist_base::{RunId, Timestamp};
-use assist_gateway::{BreakerStatus, GatewayError, Tier, day_start};
+use assist_gateway::{BreakerStatus, Complexity, GatewayError, Need, Spent, Tier, day_start};
 use assist_store::{CostsBy, LedgerLine, Totals};
 use serde::Serialize;
 
@@ -12,6 +12,8 @@ use crate::error::EngineError;
 
 /// How many single calls are told of at most.
 const CALLS: usize = 50;
+/// How many tokens a prompt has that is neither long nor short.
+const USUAL_PROMPT: u64 = 8_000;
 
 /// The sums of some calls. US dollars.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -133,6 +135,18 @@ pub struct TierLine {
     pub why: String,
 }
 
+/// Which model a task goes to by how hard it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChoiceLine {
+    /// `trivial`, `simple`, `moderate` or `complex`.
+    pub task: &'static str,
+    /// `provider/model`.
+    pub model: String,
+    /// Why it: one sentence.
+    pub why: String,
+}
+
 /// The models there are.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,6 +155,8 @@ pub struct Models {
     pub tiers: Vec<TierLine>,
     /// Whether the cheapest capable model is looked for where none is named.
     pub selector: bool,
+    /// For a task of tier B that is neither long nor short, which model it would choose now; empty where it is off.
+    pub choices: Vec<ChoiceLine>,
     /// The models, those that can be called first.
     pub models: Vec<ModelLine>,
     /// All breakers that have heard of a failure, also those of services that are no models.
@@ -245,7 +261,35 @@ impl Engine {
                     .map(|can| can.iter().map(|ability| ability.as_str()).collect()),
             }
         });
-        Ok(Models { tiers: tiers.collect(), selector: settings.selector, models: models.collect(), breakers })
+        let choices = if settings.selects(Tier::B) && !gateway.is_replay() {
+            let ledger = self.store.ledger();
+            let day = ledger.outlay(RunId::new(), day_start(self.clock.now())).await?;
+            let spent = Spent { day_usd: day.day_usd, ..Spent::default() };
+            let remaining_usd = settings.gateway.budgets.remaining(&spent);
+            Complexity::ALL
+                .into_iter()
+                .filter_map(|complexity| {
+                    let need = Need {
+                        complexity: Some(complexity),
+                        input_tokens: USUAL_PROMPT,
+                        output_tokens: u64::from(settings.max_output_tokens),
+                        abilities: Vec::new(),
+                        remaining_usd,
+                        tier: Some(Tier::B),
+                    };
+                    let choice = gateway.choose(&need)?;
+                    Some(ChoiceLine {
+                        task: complexity.as_str(),
+                        model: choice.model.to_string(),
+                        why: choice.reason,
+                    })
+                })
+                .collect()
+        } else {
+            Vec::new()
+        };
+        let (tiers, models) = (tiers.collect(), models.collect());
+        Ok(Models { tiers, selector: settings.selector, choices, models, breakers })
     }
 }
 

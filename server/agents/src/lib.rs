@@ -9,6 +9,7 @@ mod advisors;
 pub mod ask;
 mod assist;
 pub mod books;
+mod calls;
 pub mod engine;
 pub mod error;
 pub mod host;

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::assist::map::Cache as Maps;
+use crate::calls;
 use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::pipeline::ShadowStage;
 use crate::settings::Settings;
@@ -317,6 +318,7 @@ impl Run {
             Ok::<_, StoreError>(())
         };
         let stored = stored.await;
+        calls::ended(self, state).await;
         self.host.rested(self.id);
         if let Err(error) = stored {
             tracing::error!(run = %self.id, %error, "the run's end could not be stored");

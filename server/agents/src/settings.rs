@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use assist_base::Secret;
-use assist_gateway::{GatewayConfig, ProviderConfig};
+use assist_gateway::{GatewayConfig, ProviderConfig, Tier};
 use serde::{Deserialize, Serialize};
 
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
@@ -86,6 +86,8 @@ pub struct Options {
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier. None: while a budget
     /// holds.
     pub selector: Option<bool>,
+    /// Whether an answer to exactly the same question of a stage is used again.
+    pub response_cache: Option<bool>,
     /// User scope only: a file that adds to the model catalogue and overrides it.
     pub catalogue: Option<PathBuf>,
     /// User scope only: where recall gets its embeddings.
@@ -218,12 +220,22 @@ pub struct Settings {
     pub gateway: GatewayConfig,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
     pub selector: bool,
+    /// Whether an answer to exactly the same question of a stage is used again.
+    pub response_cache: bool,
     /// The user's file over the model catalogue; whoever resolves the layers reads it.
     pub catalogue: Option<PathBuf>,
     /// Where recall gets its embeddings.
     pub embeddings: Option<Embeddings>,
     /// One sentence for everything that was said in a place where it does not count.
     pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Whether the model of a call of this tier is chosen by how hard the task is. One that the user named is meant.
+    pub fn selects(&self, tier: Tier) -> bool {
+        let place = Tier::ALL.iter().position(|other| *other == tier);
+        self.selector && place.and_then(|place| self.gateway.tiers.get(place)).is_none_or(Option::is_none)
+    }
 }
 
 impl Default for Settings {
@@ -302,6 +314,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
             .find_map(|l| l.options.max_output_tokens)
             .unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS),
         selector: layers.iter().find_map(|l| l.options.selector).unwrap_or(budgets.any()),
+        response_cache: layers.iter().find_map(|l| l.options.response_cache).unwrap_or(true),
         catalogue: user().find_map(|o| o.catalogue.clone()),
         embeddings,
         pipeline: Pipeline::resolve(layers),

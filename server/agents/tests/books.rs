@@ -110,8 +110,10 @@ async fn a_kept_answer_costs_nothing_and_what_it_cost_is_saved() {
     let exact = || Extras { reuse: Reuse::Exact, ..Extras::default() };
     let run = RunId::new();
     let (store, gateway) = process(folder.path(), config(&simulator, Budgets::default()));
-    let first = cost(&gateway, call(run), exact()).await.unwrap();
+    let answer = gateway.ask(call(run), exact()).await.unwrap();
+    let first = answer.done.cost_usd.expect("the price is known");
     assert!(first > 0.0);
+    gateway.keep(&answer).await;
     store.close().await;
     // Another process, later.
     let (store, gateway) = process(folder.path(), config(&simulator, Budgets::default()));

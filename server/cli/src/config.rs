@@ -225,6 +225,7 @@ fn environment() -> Result<Options, ConfigError> {
         provider: variable("ASSIST_PROVIDER"),
         model: variable("ASSIST_MODEL"),
         plan: plan_card()?,
+        response_cache: switch("ASSIST_RESPONSE_CACHE")?,
         tiers: TierOptions {
             a: variable("TIER_A_MODEL"),
             b: variable("TIER_B_MODEL"),

@@ -177,6 +177,9 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
                 .map(|cost| format!(", ${cost:.4}"))
                 .unwrap_or_default();
             let (input, output) = (count("inputTokens"), count("outputTokens"));
+            if data["reused"].as_bool() == Some(true) {
+                return Some(style.dim("  asked before: the kept answer is used again"));
+            }
             style.dim(&format!("  {estimated}{input} tokens in, {output} out{cost}"))
         }
         EventKind::Completed => {

@@ -90,6 +90,7 @@ impl Gateway {
                 output_tokens: u64::from(call.request.max_output_tokens),
                 abilities: abilities(&way.prompt),
                 remaining_usd,
+                tier: Some(call.tier),
             };
             if let Some(choice) = self.choose(&need) {
                 return Ok(choice);

@@ -19,7 +19,8 @@ pub struct Extras {
     pub output: Output,
     /// Whether an answer to exactly the same request may be used again. Never for what a user talks with.
     pub reuse: Reuse,
-    /// How hard the task is: the cheapest model that can do it answers, in place of the tier's. None: the tier's model.
+    /// How hard the task is: the cheapest model that can do it answers, in place of the tier's, and none that is dearer
+    /// than the tier's. None: the tier's model.
     pub complexity: Option<Complexity>,
     /// Do not ask another provider when this one fails.
     pub no_fallback: bool,

@@ -2,7 +2,7 @@
 
 use crate::providers::{self, ollama, replay};
 use crate::route::AUTO;
-use crate::selector::{Candidate, choose};
+use crate::selector::{Candidate, allowed, choose};
 use crate::{Choice, Complexity, Gateway, ModelFacts, ModelRef, Need, Tier};
 
 /// A model, as far as it is known.
@@ -85,8 +85,8 @@ impl Gateway {
         listings
     }
 
-    /// The cheapest model that can do what is needed, among those that can be called; with a preferred provider, among
-    /// its own. None where there is none.
+    /// The cheapest model that can do what is needed, among those that can be called and are no dearer than the model of
+    /// the tier it belongs to; with a preferred provider, among its own. None where there is none.
     pub fn choose(&self, need: &Need) -> Option<Choice> {
         let preferred = self.inner.config.provider.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let candidates: Vec<Candidate> = self
@@ -113,6 +113,7 @@ impl Gateway {
                 }
             })
             .collect();
-        choose(&candidates, need)
+        let own = need.tier.and_then(|tier| self.model_for(tier).ok());
+        choose(&allowed(candidates, own.as_ref()), need)
     }
 }

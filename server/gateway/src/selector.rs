@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Ability, ModelRef};
+use crate::{Ability, ModelRef, Tier};
 
 /// How hard a task is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -112,6 +112,9 @@ pub struct Need {
     pub abilities: Vec<Ability>,
     /// US dollars that may still be spent; none where nothing is limited.
     pub remaining_usd: Option<f64>,
+    /// The tier it belongs to: nothing dearer than the tier's own model is chosen, as far as prices are known. None: any
+    /// model may be.
+    pub tier: Option<Tier>,
 }
 
 /// A model that could be asked.
@@ -138,6 +141,13 @@ pub struct Choice {
     pub reason: String,
     /// The models that were tried before it, and why each was left.
     pub passed_over: Vec<(ModelRef, String)>,
+}
+
+/// Leaves those that a tier allows: what costs no more than the tier's own model would.
+pub(crate) fn allowed(candidates: Vec<Candidate>, own: Option<&ModelRef>) -> Vec<Candidate> {
+    let own = candidates.iter().find(|candidate| Some(&candidate.model) == own);
+    let Some(most) = own.and_then(|own| own.most_usd) else { return candidates };
+    candidates.into_iter().filter(|candidate| candidate.most_usd.is_some_and(|usd| usd <= most)).collect()
 }
 
 /// The cheapest candidate that can do it; when the rest of the budget cannot pay that, the most able one that it can pay.
@@ -184,10 +194,11 @@ pub(crate) fn choose(candidates: &[Candidate], need: &Need) -> Option<Choice> {
             Some(chosen(best, reason))
         }
         (Some(best), None) => {
-            let reason = format!(
-                "the task is {complexity} and no model is trusted with that: the most able one, {}",
-                money(best)
+            let none = need.tier.map_or_else(
+                || "no model is trusted with that".to_owned(),
+                |tier| format!("no model that tier {tier} allows is trusted with that"),
             );
+            let reason = format!("the task is {complexity} and {none}: the most able one, {}", money(best));
             Some(chosen(best, reason))
         }
         // Nothing can be paid: the books will refuse it with their own words.
@@ -245,6 +256,24 @@ mod tests {
         let mut free = all();
         free.push(candidate("local", Complexity::Moderate, Some(0.0)));
         assert_eq!(pick(&free, Complexity::Trivial, None).0, "local");
+    }
+
+    #[test]
+    fn a_tier_allows_nothing_dearer_than_its_own_model() {
+        let own = |name: &str| ModelRef { provider: "p".into(), model: name.into() };
+        let pick_within = |name: &str, complexity| {
+            let candidates = allowed(all(), Some(&own(name)));
+            let need = Need { complexity: Some(complexity), tier: Some(Tier::B), ..Need::default() };
+            let choice = choose(&candidates, &need).unwrap();
+            (choice.model.model, choice.reason)
+        };
+        assert_eq!(pick_within("sonnet", Complexity::Simple).0, "haiku");
+        assert_eq!(pick_within("haiku", Complexity::Moderate).0, "haiku");
+        let (model, reason) = pick_within("sonnet", Complexity::Complex);
+        assert_eq!(model, "sonnet");
+        assert!(reason.contains("no model that tier B allows is trusted with that"), "{reason}");
+        // Where the tier's own price is not known, nothing can be called dearer.
+        assert_eq!(pick_within("mystery", Complexity::Complex).0, "opus");
     }
 
     #[test]

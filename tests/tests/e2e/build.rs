@@ -12,7 +12,7 @@ use crate::support::{Desk, Ran, Wire};
 const APP: &str = "src/App.tsx";
 const BUTTON: &str = "src/components/Button.tsx";
 const HERO: &str = "src/components/Hero.tsx";
-const FOOTER: &str = "src/components/Footer.tsx";
+pub const FOOTER: &str = "src/components/Footer.tsx";
 
 const APP_CODE: &str = "export default function App() {\n  return (\n    <main>\n      {/* assist:slot Hero <Hero title=\"Shop\" /> */}\n      {/* assist:slot Footer <Footer /> */}\n    </main>\n  );\n}\n";
 const BUTTON_CODE: &str = "export interface ButtonProps {\n  label: string;\n}\n\nexport function Button({ label }: ButtonProps) {\n  return <button type=\"button\">{label}</button>;\n}\n";
@@ -29,7 +29,7 @@ fn part(name: &str, path: &str, kind: &str, exports: &[&str], dependencies: &[&s
     })
 }
 
-fn plan() -> Value {
+pub fn plan() -> Value {
     json!({
         "components": [
             part("App", APP, "skeleton", &["default"], &["Hero", "Footer"]),
@@ -41,12 +41,12 @@ fn plan() -> Value {
     })
 }
 
-fn planned(plan: &Value) -> Rule {
+pub fn planned(plan: &Value) -> Rule {
     Rule::asked("Plan what follows", Reply::text(plan.to_string())).named("plan")
 }
 
 /// The rule of a component's first call.
-fn writes(name: &str, reply: Reply) -> Rule {
+pub fn writes(name: &str, reply: Reply) -> Rule {
     Rule::about(&format!("Write the component {name}, and no other."), reply).named(name)
 }
 
@@ -55,7 +55,7 @@ fn well(name: &str, path: &str, code: &str) -> Rule {
 }
 
 /// A model that does everything right, after the rules given.
-fn script(first: impl IntoIterator<Item = Rule>) -> Script {
+pub fn script(first: impl IntoIterator<Item = Rule>) -> Script {
     let rest = [
         planned(&plan()),
         well("App", APP, APP_CODE),
@@ -66,16 +66,16 @@ fn script(first: impl IntoIterator<Item = Rule>) -> Script {
     Script::new(first.into_iter().chain(rest))
 }
 
-fn desk(script: Script) -> Desk {
+pub fn desk(script: Script) -> Desk {
     Desk::new(Wire::Anthropic, &[("package.json", "{}\n")], script)
 }
 
-fn build(desk: &Desk) -> Ran {
+pub fn build(desk: &Desk) -> Ran {
     desk.run(&["ask", "Build a shop", "--build", "--json"])
 }
 
 /// How many calls were made for what the rule of this name is about.
-fn calls(desk: &Desk, about: &str) -> usize {
+pub fn calls(desk: &Desk, about: &str) -> usize {
     desk.sim.requests().iter().filter(|request| is_about(request, about)).count()
 }
 
@@ -89,7 +89,7 @@ fn calls_for(desk: &Desk, name: &str) -> usize {
 }
 
 #[track_caller]
-fn built(desk: &Desk) {
+pub fn built(desk: &Desk) {
     for (path, code) in [(APP, APP_BUILT), (BUTTON, BUTTON_CODE), (HERO, HERO_CODE), (FOOTER, FOOTER_CODE)] {
         let text = desk.folder.read(path);
         // The imports stand in the order in which the components arrived.

@@ -26,6 +26,7 @@ mod lsp_control;
 mod lsp_edits;
 mod lsp_kept;
 mod matrix;
+mod reuse;
 mod sessions;
 #[cfg(unix)]
 mod shadow;

@@ -1,12 +1,15 @@
 //! Scopes changes of code: reads the manifests and what the work touches, and returns tasks. Before the first line is written.
 
 use assist_base::ConversationId;
-use assist_gateway::{Call, Extras, Message, Request, Tier, Tool, ToolCall, ToolChoice, Turn};
+use assist_gateway::{
+    Answer, Call, Complexity, Extras, Message, Request, Tier, Tool, ToolCall, ToolChoice, Turn,
+};
 use serde_json::{Value, json};
 
 use super::tasks::{self, Scoped};
 use crate::advisors::CODE;
 use crate::assist::{Bench, Talk, knowledge, reading_tools};
+use crate::calls;
 use crate::orchestrator::Order;
 use crate::pipeline::broken;
 use crate::prompts;
@@ -40,6 +43,9 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
     let mut talk = Talk::of_advisor(&order.name, system, vec![Message::user(asked)]);
     talk.replay(run).await?;
     let mut bench = Bench::of(run, conversation);
+    let hard = hardness(order);
+    // The answer that the talk ends with, where it was received just now.
+    let mut last: Option<Answer> = None;
     loop {
         run.check()?;
         let pending = talk.pending();
@@ -51,14 +57,28 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
                     continue;
                 }
                 match submitted(&call) {
-                    Ok(scoped) => return Ok(scoped),
-                    Err(fault) => talk.add_result(run, &call, (fault, true)).await?,
+                    Ok(scoped) => {
+                        good(run, last.take()).await?;
+                        return Ok(scoped);
+                    }
+                    Err(fault) => {
+                        if let Some(answer) = last.take() {
+                            calls::bad(run, &answer).await;
+                        }
+                        talk.add_result(run, &call, (fault, true)).await?;
+                    }
                 }
             }
+            // It looked around, and may look the same way the next time.
+            good(run, last.take()).await?;
         } else if let Some((_, words)) = talk.answer() {
             // Some models write the list instead of calling the tool.
             if let Some(scoped) = written(&words) {
+                good(run, last.take()).await?;
                 return Ok(scoped);
+            }
+            if let Some(answer) = last.take() {
+                calls::bad(run, &answer).await;
             }
             talk.add_words(run, &format!("Call {SUBMIT} with the tasks.")).await?;
         }
@@ -68,7 +88,22 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
             ));
         }
         talk.listen(run).await?;
-        ask(run, &mut talk, conversation).await?;
+        last = Some(ask(run, &mut talk, conversation, hard).await?);
+    }
+}
+
+/// A guess of how hard the order is: at least moderate, since it goes beyond one place.
+fn hardness(order: &Order) -> Complexity {
+    let steps = order.plan.steps.iter().map(|step| step.title.as_str());
+    let words: Vec<&str> = std::iter::once(order.plan.summary.as_str()).chain(steps).collect();
+    Complexity::guess(&words.join(" "), 0).max(Complexity::Moderate)
+}
+
+/// An answer that was of use.
+async fn good(run: &Run, answer: Option<Answer>) -> Result<(), Break> {
+    match answer {
+        Some(answer) => calls::good(run, &answer).await,
+        None => Ok(()),
     }
 }
 
@@ -99,7 +134,12 @@ fn submit_tool() -> Tool {
     }
 }
 
-async fn ask(run: &Run, talk: &mut Talk, conversation: ConversationId) -> Result<(), Break> {
+async fn ask(
+    run: &Run,
+    talk: &mut Talk,
+    conversation: ConversationId,
+    hard: Complexity,
+) -> Result<Answer, Break> {
     let must = talk.rounds() >= MAX_ROUNDS;
     let call = Call {
         run: run.id,
@@ -117,17 +157,20 @@ async fn ask(run: &Run, talk: &mut Talk, conversation: ConversationId) -> Result
         turns: talk.turns.clone(),
         tools: reading_tools().chain([submit_tool()]).collect(),
         tool_choice: if must { ToolChoice::Named(SUBMIT.to_owned()) } else { ToolChoice::Auto },
+        reuse: calls::reuse(run),
+        complexity: calls::complexity(run, Tier::B, hard),
         ..Extras::default()
     };
     let answer = run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?;
-    crate::assist::account(run, &answer.choice.model.to_string(), &answer.done).await?;
-    let turn = if answer.is_whole() { answer.turn } else { Turn::assistant(answer.text.clone()) };
+    calls::account_for(run, &answer).await?;
+    let turn = if answer.is_whole() { answer.turn.clone() } else { Turn::assistant(answer.text.clone()) };
     let said = if answer.text.trim().is_empty() {
         turn.tool_calls().map(|call| call.name.clone()).collect::<Vec<_>>().join(", ")
     } else {
-        answer.text
+        answer.text.clone()
     };
-    talk.add_advice(run, conversation, &said, turn).await
+    talk.add_advice(run, conversation, &said, turn).await?;
+    Ok(answer)
 }
 
 fn submitted(call: &ToolCall) -> Result<Vec<Scoped>, String> {

@@ -1,14 +1,14 @@
 //! What is remembered out of conversations: kept with its source, shown, and used later.
 
 use assist_base::EventKind;
-use assist_gateway::{Call, Extras, Message, Output, Request, Tier};
+use assist_gateway::{Call, Complexity, Extras, Message, Output, Request, Tier};
 use assist_store::{Category, FoundMemory, Memory, MemoryId, NewMemory, Remembered, Role, Source};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::context::within;
-use super::receive::account;
 use super::tools::ToolError;
+use crate::calls;
 use crate::pipeline::Task;
 use crate::prompts;
 use crate::run::{Break, Run};
@@ -138,7 +138,12 @@ pub(crate) async fn draw(run: &Run, task: &Task, answer: &str, known: &[Memory])
         },
     };
     let output = Output::Schema { name: "memories".to_owned(), schema: schema() };
-    let extras = Extras { output, ..Extras::default() };
+    let extras = Extras {
+        output,
+        reuse: calls::reuse(run),
+        complexity: calls::complexity(run, Tier::A, Complexity::Trivial),
+        ..Extras::default()
+    };
     let answer = match run.unless_halted(run.gateway.ask(call, extras)).await? {
         Ok(answer) => answer,
         Err(error) => {
@@ -146,9 +151,13 @@ pub(crate) async fn draw(run: &Run, task: &Task, answer: &str, known: &[Memory])
             return Ok(());
         }
     };
-    account(run, &answer.choice.model.to_string(), &answer.done).await?;
+    calls::account_for(run, &answer).await?;
     run.store().checkpoints().add(run.id, DRAWN, None, json!({}), run.clock().now()).await?;
     let notes = answer.json().ok().and_then(|value| serde_json::from_value::<Notes>(value).ok());
+    match &notes {
+        Some(_) => calls::good(run, &answer).await?,
+        None => calls::bad(run, &answer).await,
+    }
     for note in notes.into_iter().flat_map(|notes| notes.memories).take(MOST_DRAWN) {
         let Ok(category) = note.category.parse() else { continue };
         let contradicts = Some(note.contradicts).filter(|id| !id.trim().is_empty());

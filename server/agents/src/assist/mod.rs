@@ -33,7 +33,6 @@ use crate::settings::PlanPolicy;
 pub(crate) use bench::Bench;
 pub(crate) use card::Plan;
 pub(crate) use context::knowledge;
-pub(crate) use receive::account;
 pub(crate) use talk::Talk;
 pub(crate) use tools::reading as reading_tools;
 pub(crate) use wait::answer_later;

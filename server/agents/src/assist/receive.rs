@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use assist_base::{EventKind, MessageId, TextDelta};
-use assist_gateway::{Call, Chunk, Completion, Extras, Request, StopReason, Tier, ToolChoice, Turn};
+use assist_gateway::{
+    Call, Chunk, Completion, Complexity, Extras, Request, StopReason, Tier, ToolChoice, Turn,
+};
 use assist_syntax::{Scanned, Scanner};
 use serde_json::json;
 
 use super::bench::Bench;
 use super::talk::Talk;
 use super::tools;
+use crate::calls;
 use crate::pipeline::{Draft, Task, broken};
 use crate::run::{Break, Run};
 
@@ -33,6 +36,11 @@ pub(crate) enum Received {
     },
     /// Components, or an answer that broke off: for the pipeline.
     Draft(Draft),
+}
+
+/// A guess of how hard the request is.
+fn hardness(task: &Task) -> Complexity {
+    Complexity::guess(task.request.prompt.as_deref().unwrap_or_default(), 0)
 }
 
 /// Calls the model and receives its turn.
@@ -61,6 +69,7 @@ pub(crate) async fn receive(
             turns: talk.turns.clone(),
             tools: tools::offered(bench),
             tool_choice: tool_choice.clone(),
+            complexity: calls::complexity(run, Tier::B, hardness(task)),
             ..Extras::default()
         };
         let mut stream = run
@@ -75,8 +84,7 @@ pub(crate) async fn receive(
                 Chunk::Done(done) => break done,
             }
         };
-        let model = stream.choice().model.to_string();
-        account(run, &model, &done).await?;
+        calls::account(run, &stream.choice().model, &done).await?;
         let turn = stream.turn().cloned().unwrap_or_else(|| Turn::assistant(reader.raw.clone()));
         match reader.end(&done, turn).await? {
             Some(received) => return Ok(received),
@@ -88,21 +96,6 @@ pub(crate) async fn receive(
         }
     }
     Err(Break::Failed("The model gave no answer. Ask again.".to_owned()))
-}
-
-/// The usage of a call, as an event.
-pub(crate) async fn account(run: &Run, model: &str, done: &Completion) -> Result<(), Break> {
-    let data = json!({
-        "model": model,
-        "inputTokens": done.usage.input,
-        "outputTokens": done.usage.output,
-        "cachedTokens": done.usage.cache_read,
-        "estimated": done.usage.estimated,
-        "costUsd": done.cost_usd,
-        "stop": done.stop.as_str(),
-    });
-    run.emit(EventKind::Budget, data).await?;
-    Ok(())
 }
 
 /// Reads one answer.

@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use assist_base::{EventKind, MessageId, TextDelta};
-use assist_gateway::{Call, Extras, Message, Output, Request, Role, Tier};
+use assist_gateway::{Answer, Call, Complexity, Extras, Message, Output, Request, Role, Tier};
 use assist_store::NewMessage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::pipeline::builder::{account, broken};
+use crate::calls;
+use crate::pipeline::builder::broken;
 use crate::pipeline::plan::{self, MAX_LINES, Part, Plan};
 use crate::pipeline::request;
 use crate::pipeline::task::Task;
@@ -50,7 +51,8 @@ pub(crate) async fn plan(run: &Run, task: &Task, answers: Vec<String>) -> Result
     let context =
         json!({ "request": asked, "max_lines": MAX_LINES, "files": files, "more_files": walked.more });
     let (text, _) = run.with_added(prompts::render("plan.md", context)).await?;
-    let plan = converse(run, None, text, answers, plan::read).await?;
+    let hard = Complexity::guess(&task.request.title(), 0).max(Complexity::Moderate);
+    let plan = converse(run, (None, hard), text, answers, plan::read).await?;
     save(run, &plan).await?;
     show(run, task, &plan).await?;
     let data = json!({ "agent": "architect", "plan": plan });
@@ -75,7 +77,8 @@ pub(crate) async fn split(
         let (parts, _) = plan::parts(raw)?;
         plan.split(&part.name, parts.clone()).map(|_| parts)
     };
-    let parts = converse(run, Some(&part.name), text, answers, check).await?;
+    let hard = part.complexity.of_task().max(Complexity::Moderate);
+    let parts = converse(run, (Some(&part.name), hard), text, answers, check).await?;
     run.emit(EventKind::AgentCompleted, data).await?;
     Ok(parts)
 }
@@ -99,10 +102,10 @@ pub(crate) fn listed(plan: &Plan) -> Vec<Value> {
     plan.components.iter().map(one).collect()
 }
 
-/// Asks until `check` is content.
+/// Asks until `check` is content, about a component where it is about one, and as hard as it is.
 async fn converse<T>(
     run: &Run,
-    component: Option<&str>,
+    (component, hard): (Option<&str>, Complexity),
     first: String,
     answers: Vec<String>,
     check: impl Fn(&str) -> Result<T, Vec<String>>,
@@ -111,13 +114,24 @@ async fn converse<T>(
     let mut known = answers.into_iter();
     let mut last = Vec::new();
     for attempt in 0..=MAX_REASKS {
-        let raw = match known.next() {
-            Some(raw) => raw,
-            None => ask(run, component, messages.clone()).await?,
+        let (raw, answer) = match known.next() {
+            Some(raw) => (raw, None),
+            None => {
+                let answer = ask(run, component, hard, messages.clone()).await?;
+                (answer.text.clone(), Some(answer))
+            }
         };
         match check(&raw) {
-            Ok(result) => return Ok(result),
+            Ok(result) => {
+                if let Some(answer) = &answer {
+                    calls::good(run, answer).await?;
+                }
+                return Ok(result);
+            }
             Err(reasons) => {
+                if let Some(answer) = &answer {
+                    calls::bad(run, answer).await;
+                }
                 let data = json!({
                     "agent": "architect", "component": component, "reason": reasons.join(" "), "attempt": attempt + 1,
                 });
@@ -134,7 +148,12 @@ async fn converse<T>(
     Err(Break::Failed(format!("{what} in {} attempts: {}", MAX_REASKS + 1, last.join(" "))))
 }
 
-async fn ask(run: &Run, component: Option<&str>, messages: Vec<Message>) -> Result<String, Break> {
+async fn ask(
+    run: &Run,
+    component: Option<&str>,
+    hard: Complexity,
+    messages: Vec<Message>,
+) -> Result<Answer, Break> {
     let call = Call {
         run: run.id,
         agent: "architect".to_owned(),
@@ -147,13 +166,17 @@ async fn ask(run: &Run, component: Option<&str>, messages: Vec<Message>) -> Resu
             temperature: None,
         },
     };
-    let extras =
-        Extras { output: Output::Schema { name: "plan".to_owned(), schema: schema() }, ..Extras::default() };
+    let extras = Extras {
+        output: Output::Schema { name: "plan".to_owned(), schema: schema() },
+        reuse: calls::reuse(run),
+        complexity: calls::complexity(run, Tier::B, hard),
+        ..Extras::default()
+    };
     let answer = run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?;
     let row = serde_json::to_value(AnsweredRow { raw: answer.text.clone() }).unwrap_or_default();
     run.store().checkpoints().add(run.id, ANSWERED, component, row, run.clock().now()).await?;
-    account(run, Tier::B, &answer.done).await?;
-    Ok(answer.text)
+    calls::account_for(run, &answer).await?;
+    Ok(answer)
 }
 
 /// The shape of a plan, in the way that the strictest provider wants it said. What a schema cannot say is checked in

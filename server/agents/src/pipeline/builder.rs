@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
 use assist_gateway::{
-    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, Request, Role, StopReason, Tier,
+    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, Request, Role, StopReason,
 };
 use assist_store::NewMessage;
 use assist_syntax::{Block, Component, Scanned, Scanner};
 use serde_json::json;
 
+use crate::calls;
 use crate::pipeline::applier::{Applied, Applier, Failure};
 use crate::pipeline::edits::{Edits, Put};
 use crate::pipeline::request::Conversation;
@@ -172,7 +173,8 @@ impl<'r> Builder<'r> {
                 }
                 Chunk::Reasoning(_) => {}
                 Chunk::Done(done) => {
-                    self.account(&done).await?;
+                    let model = stream.choice().model.clone();
+                    self.account(&model, &done).await?;
                     return self.end(scanner, position, done).await;
                 }
             }
@@ -234,16 +236,16 @@ impl<'r> Builder<'r> {
                 temperature: None,
             },
         };
-        let settings = &self.run.settings;
-        // A model that the user named for the tier is meant; otherwise the cheapest that can do the task may be looked for.
-        let chooses = settings.selector && settings.gateway.tiers[1].is_none();
-        let complexity = chooses.then(|| self.complexity());
+        let complexity = calls::complexity(self.run, self.task.tier, self.complexity());
         let extras = Extras { complexity, ..Extras::default() };
         self.run.unless_halted(self.run.gateway.stream_with(call, extras)).await
     }
 
-    /// A guess of how hard the task is.
+    /// How hard the task is: what the plan says of it, or a guess.
     fn complexity(&self) -> Complexity {
+        if let Some(assignment) = self.applier.assignment() {
+            return assignment.part.complexity.of_task();
+        }
         let lines = self.task.selected.as_deref().map_or(0, |text| text.lines().count());
         Complexity::guess(&self.task.request.title(), lines)
     }
@@ -432,8 +434,8 @@ impl<'r> Builder<'r> {
     }
 
     /// The usage of a call, as an event.
-    pub(crate) async fn account(&self, done: &Completion) -> Result<(), Break> {
-        account(self.run, self.task.tier, done).await
+    pub(crate) async fn account(&self, model: &ModelRef, done: &Completion) -> Result<(), Break> {
+        calls::account(self.run, model, done).await
     }
 
     fn say(&mut self, text: &str) {
@@ -497,22 +499,6 @@ impl<'r> Builder<'r> {
             .await?;
         Ok(())
     }
-}
-
-/// The usage of a call, as an event.
-pub(crate) async fn account(run: &Run, tier: Tier, done: &Completion) -> Result<(), Break> {
-    let model = run.gateway.model_for(tier).ok();
-    let data = json!({
-        "model": model.map(|model| format!("{}/{}", model.provider, model.model)),
-        "inputTokens": done.usage.input,
-        "outputTokens": done.usage.output,
-        "cachedTokens": done.usage.cache_read,
-        "estimated": done.usage.estimated,
-        "costUsd": done.cost_usd,
-        "stop": done.stop.as_str(),
-    });
-    run.emit(EventKind::Budget, data).await?;
-    Ok(())
 }
 
 /// Whether a text ends within a START marker: whatever the model says, that is no end of an answer.

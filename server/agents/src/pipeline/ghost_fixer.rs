@@ -79,7 +79,8 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
                 Chunk::Done(done) => break done,
             }
         };
-        builder.account(&done).await?;
+        let model = stream.choice().model.clone();
+        builder.account(&model, &done).await?;
 
         let stitched = if nothing {
             Ok((continuation, 0))

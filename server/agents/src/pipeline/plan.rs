@@ -39,6 +39,15 @@ impl Complexity {
             Self::High => "high",
         }
     }
+
+    /// As models are chosen by.
+    pub(crate) fn of_task(self) -> assist_gateway::Complexity {
+        match self {
+            Self::Low => assist_gateway::Complexity::Simple,
+            Self::Medium => assist_gateway::Complexity::Moderate,
+            Self::High => assist_gateway::Complexity::Complex,
+        }
+    }
 }
 
 /// One component of a plan.

@@ -33,7 +33,11 @@ fn page(models: &Models, all: bool, style: Style) -> String {
         ));
     }
     if models.selector {
-        page.push_str("Where no model is named, ordinary work goes to the cheapest that can do it.\n");
+        page.push_str("Where no model is named, work goes to the cheapest that can do it and is no dearer than its tier's:\n");
+    }
+    for choice in &models.choices {
+        let (model, why) = (plain(&choice.model), style.dim(&plain(&choice.why)));
+        page.push_str(&format!("  {:<8} {model}  {why}\n", choice.task));
     }
     page.push('\n');
     let shown: Vec<&ModelLine> = models.models.iter().filter(|model| all || model.configured).collect();

@@ -436,7 +436,8 @@ async fn the_cheapest_model_that_can_do_it_answers_and_the_reason_is_kept() {
         (Complexity::Complex, "claude-opus-4"),
     ] {
         let extras = Extras { complexity: Some(complexity), ..Extras::default() };
-        let answer = gateway.ask(call("x"), extras).await.unwrap();
+        let hard = Call { tier: Tier::C, ..call("x") };
+        let answer = gateway.ask(hard, extras).await.unwrap();
         assert!(answer.choice.model.model.starts_with(expected), "{:?}", answer.choice);
         let entry = books.entries().pop().unwrap();
         assert!(
@@ -445,6 +446,11 @@ async fn the_cheapest_model_that_can_do_it_answers_and_the_reason_is_kept() {
         );
         assert_eq!(entry.estimate.model, answer.choice.model.model);
     }
+    // A tier allows nothing dearer than its own model.
+    let extras = Extras { complexity: Some(Complexity::Complex), ..Extras::default() };
+    let answer = gateway.ask(call("x"), extras).await.unwrap();
+    assert!(answer.choice.model.model.starts_with("claude-sonnet-4"), "{:?}", answer.choice);
+    assert!(answer.choice.reason.contains("no model that tier B allows"), "{:?}", answer.choice);
     // With little left, a lesser model.
     config.budgets = Budgets { run_usd: Some(0.01), ..Budgets::default() };
     let gateway = on(config, Arc::new(MemoryBooks::new(Arc::new(clock.clone()))), &clock);

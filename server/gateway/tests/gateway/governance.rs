@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::support::{KEY, Naps, call, config, read};
 use assist_base::{Clock, ManualClock, RunId, Secret, SystemClock, Timestamp};
 use assist_gateway::{
-    Books, BreakerState, Budgets, CacheLimits, Complexity, Extras, Gateway, GatewayConfig, GatewayError,
-    MemoryBooks, NoBooks, Plan, ProviderConfig, RateLimit, Reuse, StopReason, Tier,
+    Books, BreakerState, Budgets, CacheLimits, Call, Complexity, Extras, Gateway, GatewayConfig,
+    GatewayError, MemoryBooks, NoBooks, Plan, ProviderConfig, RateLimit, Reuse, StopReason, Tier,
 };
 use assist_simulator::{Ending, Failure, Place, Reply, Rule, Script, Simulator};
 use async_trait::async_trait;
@@ -455,7 +455,8 @@ async fn the_cheapest_model_that_can_do_it_answers_and_the_reason_is_kept() {
     config.budgets = Budgets { run_usd: Some(0.01), ..Budgets::default() };
     let gateway = on(config, Arc::new(MemoryBooks::new(Arc::new(clock.clone()))), &clock);
     let extras = Extras { complexity: Some(Complexity::Complex), ..Extras::default() };
-    let answer = gateway.ask(call("x"), extras).await.unwrap();
+    let hard = Call { tier: Tier::C, ..call("x") };
+    let answer = gateway.ask(hard, extras).await.unwrap();
     assert_eq!(answer.choice.model.model, "claude-haiku-4-5", "{:?}", answer.choice);
     assert!(answer.choice.reason.contains("of the budget is left"), "{:?}", answer.choice);
 }

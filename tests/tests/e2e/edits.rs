@@ -54,6 +54,27 @@ fn lines_that_match_exactly_are_replaced_and_nothing_else() {
 }
 
 #[test]
+fn an_import_that_an_edit_leaves_without_a_use_is_told_and_stays() {
+    let told = |answer: String| {
+        let desk = desk(Script::always(Reply::text(answer)));
+        let ran = desk.run(&ASK).exits(0);
+        let said = ran.of("status");
+        let told =
+            said.iter().filter_map(|data| data["message"].as_str()).find(|said| said.contains("imported"));
+        (told.map(str::to_owned), desk.folder.read(CART))
+    };
+    let without = "    sum += item.length;";
+    let (said, text) = told(one(CART, OLD, without));
+    assert_eq!(said.as_deref(), Some("`price` is still imported in src/cart.ts but no longer used there"));
+    assert_eq!(text, CART_TEXT.replace(OLD, without));
+    // Where the edits take the import away as well there is nothing to tell.
+    let import = "import { price } from \"./price\";";
+    let both = pair(OLD, without) + &pair(import, "import \"./price\";");
+    let (said, text) = told(block(CART, &both) + SENTINEL);
+    assert_eq!((said, text.contains("{ price }")), (None, false));
+}
+
+#[test]
 fn a_shift_of_white_space_is_taken_over_and_the_file_keeps_its_line_endings() {
     let text = format!("\u{feff}{}", CART_TEXT.replace("  ", "\t").replace('\n', "\r\n"));
     let search = "for (const item of items) {\n  sum += price(item);\n}";
@@ -246,4 +267,59 @@ fn a_selection_is_not_offered_edits_and_an_edit_outside_it_needs_a_yes() {
     assert!(!asked.system.contains("EDIT_START"), "{}", asked.system);
     desk.run(&[&ask[..], &["--yes"]].concat()).exits(0);
     assert_eq!(desk.folder.read(CART), CART_TEXT.replace(OLD, NEW));
+}
+
+const GOOD_PRICE: &str = "export function price(item: string): number {\n  return item.length * 2;\n}\n";
+
+/// A component of one file and an edit of another.
+fn mixed(price: &str) -> String {
+    let component = assist_simulator::component("price", PRICE, price);
+    format!("{component}{}{SENTINEL}", block(CART, &pair(OLD, NEW)))
+}
+
+#[test]
+fn edits_wait_for_the_components_of_their_answer() {
+    let broken = GOOD_PRICE.replace("item.length * 2;", "item.length * (2;");
+    let yes = [&ASK[..], &["--yes"]].concat();
+    // To the end: neither the component nor the edits.
+    let desk = desk(Script::always(Reply::text(mixed(&broken))));
+    let (cart, price) = (Watch::over(&desk.folder, CART), Watch::over(&desk.folder, PRICE));
+    let ran = desk.run(&yes).exits(1);
+    cart.saw_only(&[CART_TEXT]);
+    price.saw_only(&[PRICE_TEXT]);
+    let said = ran.of("completed")[0]["summary"].to_string();
+    assert!(
+        said.contains("price was not applied") && said.contains("The edit of src/cart.ts was not"),
+        "{said}"
+    );
+    assert!(said.contains("goes together with price"), "{said}");
+    let asked = desk.sim.requests()[1].last_user().to_owned();
+    assert!(asked.contains("The component price cannot be applied"), "{asked}");
+    assert!(asked.contains("Send all edit blocks again"), "{asked}");
+
+    // Mended, both are made.
+    let script = Script::first_then(Reply::text(mixed(&broken)), Reply::text(mixed(GOOD_PRICE)));
+    let desk = self::desk(script);
+    desk.run(&yes).exits(0);
+    assert_eq!(desk.folder.read(CART), CART_TEXT.replace(OLD, NEW));
+    assert_eq!(desk.folder.read(PRICE), GOOD_PRICE);
+
+    // Edits that do not come again are not made from memory, and not passed over.
+    let alone = Reply::text(assist_simulator::answer("price", PRICE, GOOD_PRICE));
+    let desk = self::desk(Script::first_then(Reply::text(mixed(&broken)), alone));
+    let ran = desk.run(&yes).exits(1);
+    assert_eq!(desk.folder.read(CART), CART_TEXT);
+    let said = ran.of("completed")[0]["summary"].to_string();
+    assert!(said.contains("The edit of src/cart.ts was not applied"), "{said}");
+}
+
+#[test]
+fn edits_beside_a_component_that_was_declined_are_asked_about() {
+    // Nobody answers, so the component of the other file is not made; the edit of this one would need no question alone.
+    let desk = desk(Script::always(Reply::text(mixed(GOOD_PRICE))));
+    let ran = desk.run(&ASK);
+    let asked = ran.of("approval_requested");
+    let asked: Vec<_> = asked.iter().map(|data| data.to_string()).collect();
+    assert!(asked.iter().any(|asked| asked.contains("You did not want all of this answer")), "{asked:?}");
+    assert_eq!((desk.folder.read(CART).as_str(), desk.folder.read(PRICE).as_str()), (CART_TEXT, PRICE_TEXT));
 }

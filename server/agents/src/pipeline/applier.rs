@@ -404,13 +404,7 @@ impl Applier {
         let lines = lines_of(&plan.placement);
         let data = json!({ "component": name, "path": plan.path, "lines": lines, "changeSet": set.id });
         run.emit(EventKind::ComponentApplied, data).await?;
-        if let [first, rest @ ..] = plan.placement.unused.as_slice() {
-            let names = rest.iter().fold(format!("`{first}`"), |names, name| format!("{names}, `{name}`"));
-            let verb = if rest.is_empty() { "is" } else { "are" };
-            run.say(format!("{names} {verb} still imported in {} but no longer used there", plan.path))
-                .await?;
-        }
-        Ok(())
+        tell_unused(run, &plan.path, &plan.placement.unused).await
     }
 
     async fn refuse(
@@ -425,6 +419,15 @@ impl Applier {
         run.emit(EventKind::ComponentRefused, data).await?;
         Ok(Applied::Failed(Failure { name: name.to_owned(), reasons }))
     }
+}
+
+/// Names the imports of a file that a change left without a use. They stay: they may have effects.
+pub(crate) async fn tell_unused(run: &Run, path: &DocPath, unused: &[String]) -> Result<(), Break> {
+    let [first, rest @ ..] = unused else { return Ok(()) };
+    let names = rest.iter().fold(format!("`{first}`"), |names, name| format!("{names}, `{name}`"));
+    let verb = if rest.is_empty() { "is" } else { "are" };
+    run.say(format!("{names} {verb} still imported in {path} but no longer used there")).await?;
+    Ok(())
 }
 
 /// The first and last line of the file that the component now takes up, from 1.

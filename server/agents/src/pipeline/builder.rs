@@ -344,12 +344,17 @@ impl<'r> Builder<'r> {
         Ok(None)
     }
 
-    /// The edit blocks of the answer, which is whole, are applied together.
+    /// The edit blocks of the answer, which is whole, are applied together; none of them where a component of it was not.
     async fn apply_edits(&mut self) -> Result<(), Break> {
         if self.draft.edited || self.edits.is_empty() {
             return Ok(());
         }
         self.failures.retain(|failure| !Edits::is_of_edits(failure));
+        let lacking: Vec<String> = self.failures.iter().map(|failure| failure.name.clone()).collect();
+        if !lacking.is_empty() {
+            self.failures.extend(self.edits.hold_back(self.run, &lacking).await?);
+            return Ok(());
+        }
         let (message, resumed) = (self.draft.message, self.resumed);
         match self.edits.apply(self.run, self.task, self.applier, message, resumed).await? {
             Put::InPlace | Put::Declined => self.draft.edited = true,

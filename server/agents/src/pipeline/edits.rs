@@ -1,4 +1,5 @@
-//! The edit blocks of an answer: one change set over all its files, applied when the answer is whole, or not at all.
+//! The edit blocks of an answer: one change set over all its files, applied when the answer is whole, or not at all. Not at
+//! all also means: not while a component of the same answer could not be applied. It is asked for again, and so are they.
 //!
 //! Hunks look for their places in the present text, so what the user types elsewhere meanwhile does not matter, and what
 //! they change in the very place makes the hunk refused. A refusal goes back to the model with the places it may have
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::host::{Answer, Document, HostError, Question};
-use crate::pipeline::applier::{Applier, Failure};
+use crate::pipeline::applier::{self, Applier, Failure};
 use crate::pipeline::task::{EDITED, Task};
 use crate::prompts;
 use crate::run::{Break, Run};
@@ -62,6 +63,16 @@ struct Plan {
     name: String,
 }
 
+impl Plan {
+    /// The imports that the edits leave without a use.
+    fn unused(&self) -> Vec<String> {
+        match (&self.before, Language::of_path(&self.path)) {
+            (Some(before), Some(language)) => hunks::unused(&before.text, &self.edited, language),
+            _ => Vec::new(),
+        }
+    }
+}
+
 enum Planned {
     Ready(Vec<Plan>),
     /// All of it is in the files already.
@@ -94,6 +105,24 @@ impl Edits {
     /// Whether a failure is of an edit, and so part of [`Edits::repair`].
     pub(crate) fn is_of_edits(failure: &Failure) -> bool {
         failure.name.starts_with(NAME)
+    }
+
+    /// Makes none of the edits, because components of the same answer were not applied: together they were one change.
+    pub(crate) async fn hold_back(&mut self, run: &Run, lacking: &[String]) -> Result<Vec<Failure>, Break> {
+        self.refused.clear();
+        let mut paths: Vec<String> = Vec::new();
+        for block in &self.blocks {
+            let path = block.header.path.as_ref().unwrap_or(&block.header.name);
+            if !paths.contains(path) {
+                paths.push(path.clone());
+            }
+        }
+        let mut failures = Vec::new();
+        for path in paths {
+            let why = format!("It goes together with {}, which was not applied.", lacking.join(", "));
+            failures.push(self.fail(run, &path, "refused", vec![why], &[]).await?);
+        }
+        Ok(failures)
     }
 
     /// Applies the edits of a whole answer.
@@ -155,6 +184,7 @@ impl Edits {
                             "changeSet": set.id,
                         });
                         run.emit(EventKind::ComponentApplied, data).await?;
+                        applier::tell_unused(run, &plan.path, &plan.unused()).await?;
                     }
                     return Ok(Put::InPlace);
                 }
@@ -327,7 +357,8 @@ async fn keep(run: &Run, message: MessageId) -> Result<(), Break> {
 }
 
 /// Whether the user agrees, asked once for all files: to files beyond the one that was asked about, to changes outside a
-/// selection, to what no judge is sure of, and in preview mode to everything.
+/// selection, to what no judge is sure of, to what is left of an answer of which they declined something, and in preview
+/// mode to everything.
 async fn agreed_to(run: &Run, task: &Task, applier: &mut Applier, plans: &[Plan]) -> Result<bool, Break> {
     let elsewhere = |plan: &&Plan| {
         (task.request.path.as_ref() != Some(&plan.path) || task.request.selection.is_some())
@@ -343,6 +374,7 @@ async fn agreed_to(run: &Run, task: &Task, applier: &mut Applier, plans: &[Plan]
         && unsure.is_empty()
         && run.settings.apply == ApplyMode::Direct
         && !applier.asks_about_all()
+        && !applier.was_declined()
     {
         return Ok(true);
     }
@@ -350,6 +382,12 @@ async fn agreed_to(run: &Run, task: &Task, applier: &mut Applier, plans: &[Plan]
     let text = match (unsure.is_empty(), plans) {
         (false, _) => {
             format!("The edits of {} could not be checked. Apply them all the same?", unsure.join(", "))
+        }
+        (true, _) if applier.was_declined() => {
+            format!(
+                "You did not want all of this answer. Apply the edits of {} all the same?",
+                paths.join(", ")
+            )
         }
         (true, [plan]) if plan.before.is_none() => format!("Create {}?", plan.path),
         (true, _) => format!("Apply the edits of {}?", paths.join(", ")),

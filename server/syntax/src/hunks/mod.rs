@@ -42,6 +42,7 @@ use similar::{Algorithm, capture_diff_slices};
 
 use crate::brackets::Brackets;
 use crate::languages::Language;
+use crate::merge;
 use crate::merge::indent::Unit;
 use crate::merge::layout::line_ending;
 use crate::outline::{Outlined, outline};
@@ -150,6 +151,13 @@ pub fn edit(
             Err(hunks.iter().enumerate().map(refused).collect())
         }
     }
+}
+
+/// Names that the file imports and, with what `edited` replaced in `before`, no longer uses. JavaScript, TypeScript and
+/// Python.
+pub fn unused(before: &str, edited: &Edited, language: Language) -> Vec<String> {
+    let replaced: Vec<ByteRange> = edited.edits.iter().map(|edit| edit.range).collect();
+    merge::unused(before, &edited.after, &replaced, language)
 }
 
 /// What can be said against a hunk without its file: it leaves code out, or holds the protocol's own lines.

@@ -447,3 +447,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn imports_that_an_edit_leaves_without_a_use_are_named() {
+    let file = "import { a, b, c } from \"m\";\nimport d from \"d\";\n\nf(a, b);\ng(d);\nh(b);\n";
+    let named = |hunks: &[Hunk]| {
+        let edited = try_edit(file, hunks).unwrap();
+        unused(file, &edited, Language::TypeScript)
+    };
+    // `c` was not used before, `b` is used elsewhere.
+    assert_eq!(named(&[hunk("f(a, b);", "f();")]), ["a"]);
+    assert_eq!(named(&[hunk("f(a, b);", "f();"), hunk("h(b);", "h();")]), ["a", "b"]);
+    assert_eq!(named(&[hunk("f(a, b);", "f(b, a);")]), [] as [String; 0]);
+    // The import goes with what needed it.
+    assert_eq!(named(&[hunk("import d from \"d\";", ""), hunk("g(d);", "")]), [] as [String; 0]);
+}

@@ -18,7 +18,7 @@ mod join;
 mod statements;
 mod unused;
 
-pub(super) use unused::unused;
+pub(crate) use unused::unused;
 
 /// One import statement.
 #[derive(Debug, Clone, PartialEq, Eq)]

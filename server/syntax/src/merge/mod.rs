@@ -20,6 +20,7 @@ use crate::languages::Language;
 use crate::outline::Kind;
 use crate::scanner::Component;
 
+pub(crate) use imports::unused;
 pub use imports::{Import, add_import, imports};
 pub use project::{Alias, Project};
 
@@ -161,7 +162,7 @@ pub fn place_in(
     let mut placed = find_place(before, language, component, target, predecessor, project)?;
     // Of embedded code this was found out where it was placed.
     if let Some(language) = language.filter(|_| placed.embedded.is_none()) {
-        placed.unused = imports::unused(before, &placed.after, placed.replaced, language);
+        placed.unused = imports::unused(before, &placed.after, &[placed.replaced], language);
     }
     Ok(placed)
 }

@@ -3,32 +3,28 @@
 
 use assist_base::ByteRange;
 
-use super::{Import, known};
+use super::known;
 use crate::languages::Language;
 
-/// The names that the file still imports after a change and no longer uses, though it did before. Words are counted, so a
-/// comment that names one counts as a use.
-pub(in crate::merge) fn unused(
-    before: &str,
-    after: &str,
-    replaced: ByteRange,
-    language: Language,
-) -> Vec<String> {
-    let gone = replaced.of(before).unwrap_or_default();
-    if gone.trim().is_empty() || !(language.is_ecma() || language == Language::Python) {
+/// The names that the file still imports after a change of these ranges and no longer uses, though it did before. Words
+/// are counted, so a comment that names one counts as a use. JavaScript, TypeScript and Python.
+pub(crate) fn unused(before: &str, after: &str, replaced: &[ByteRange], language: Language) -> Vec<String> {
+    let gone: Vec<&str> = replaced.iter().filter_map(|range| range.of(before)).collect();
+    let nothing = gone.iter().all(|gone| gone.trim().is_empty());
+    if nothing || !(language.is_ecma() || language == Language::Python) {
         return Vec::new();
     }
+    let kept = known(after, language);
     let mut found = Vec::new();
     for import in known(before, language) {
         let statement = import.range.of(before).unwrap_or_default();
-        if !still_there(&import, replaced) {
-            continue;
-        }
         for name in &import.names {
             let word = name.local.split('.').next().unwrap_or(&name.local);
             // JSX of the classic kind uses it without naming it.
             let silent = word == "React" && language.is_ecma();
-            if silent || word.contains(' ') || count(gone, word) == 0 {
+            let used = gone.iter().any(|gone| count(gone, word) > 0);
+            let stays = kept.iter().any(|other| other.names.iter().any(|one| one.local == name.local));
+            if silent || word.contains(' ') || !used || !stays {
                 continue;
             }
             let own = count(statement, word);
@@ -38,10 +34,6 @@ pub(in crate::merge) fn unused(
         }
     }
     found
-}
-
-fn still_there(import: &Import, replaced: ByteRange) -> bool {
-    import.range.end <= replaced.start || replaced.end <= import.range.start
 }
 
 /// How often a word stands in a text.

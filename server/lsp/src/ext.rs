@@ -42,8 +42,8 @@ fn engine(error: impl Into<assist_agents::EngineError>) -> Error {
 
 /// `assist/status`: of the client's first folder.
 pub async fn status(workspaces: &Workspaces, version: &str) -> Result<Value> {
-    let desk = match workspaces.first().await {
-        Ok(desk) => desk,
+    let engine = match workspaces.look().await {
+        Ok(engine) => engine,
         Err(error) => {
             let mut status = json!({ "ready": false, "problem": error.to_string(), "version": version });
             if let Some(fix) = error.fix() {
@@ -52,10 +52,10 @@ pub async fn status(workspaces: &Workspaces, version: &str) -> Result<Value> {
             return Ok(status);
         }
     };
-    let status = desk.engine.status().await;
+    let status = engine.status().await;
     let mut answer = json!({
         "ready": status.ready,
-        "root": desk.engine.workspace().root().display().to_string(),
+        "root": engine.workspace().root().display().to_string(),
         "version": version,
     });
     let said = [

@@ -3,6 +3,7 @@
 //! Law: a setting that makes no sense is named in a sentence and left out; it never keeps the server from starting. Keys and
 //! addresses are not taken from here (PROTOCOL.md, Handshake).
 
+use assist_agents::runtime::Trust;
 use assist_agents::{ApplyMode, Options, PipelineOptions, PlanPolicy};
 use serde_json::{Map, Value};
 
@@ -15,6 +16,13 @@ pub struct EditorOptions {
     pub trusted: bool,
     /// One sentence for each setting that could not be used.
     pub problems: Vec<String>,
+}
+
+impl EditorOptions {
+    /// What the editor says of the workspace.
+    pub fn trust(&self) -> Trust {
+        if self.trusted { Trust::Trusted } else { Trust::Untrusted }
+    }
 }
 
 /// The names of the settings.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use assist_agents::runtime::{Trust, workspace_root};
+use assist_agents::runtime::workspace_root;
 use assist_agents::store::{ListFilter, Session};
 use assist_agents::{Engine, EngineError, Host, Severity, Wiring};
 use assist_base::{Clock, DocPath, RunId, RunState};
@@ -140,6 +140,29 @@ impl Workspaces {
         self.of_folder(folder).await
     }
 
+    /// The engine of the client's first folder for a question that needs no trace: where the folder has not been used yet,
+    /// it is only looked at.
+    ///
+    /// # Errors
+    /// As opening it.
+    pub async fn look(&self) -> Result<Arc<Engine>, EngineError> {
+        let folder = self.lock().folders.first().cloned();
+        let root = blocking(move || Ok(workspace_root(folder.as_deref(), None))).await?;
+        let (is_open, options) = {
+            let state = self.lock();
+            (state.open.contains_key(&root), state.options.clone())
+        };
+        let used = root.join(".assist");
+        if is_open || blocking(move || Ok(used.is_dir())).await? {
+            return Ok(self.at(root).await?.engine);
+        }
+        let client = self.link.handshake().client.clone();
+        let (wiring, clock) = (Arc::clone(&self.wiring), Arc::clone(&self.clock));
+        let engine = Engine::look(&root, options.trust(), wiring, clock, &client).await?;
+        engine.set_editor_options(options.options);
+        Ok(engine)
+    }
+
     /// The workspace that a document belongs to, and its name there.
     ///
     /// # Errors
@@ -185,10 +208,9 @@ impl Workspaces {
         let desk = cell
             .get_or_try_init(|| async {
                 fresh = true;
-                let trust = if options.trusted { Trust::Trusted } else { Trust::Untrusted };
                 let client = self.link.handshake().client.clone();
                 let (wiring, clock) = (Arc::clone(&self.wiring), Arc::clone(&self.clock));
-                let engine = Engine::open(&root, trust, wiring, clock, &client).await?;
+                let engine = Engine::open(&root, options.trust(), wiring, clock, &client).await?;
                 engine.set_editor_options(options.options.clone());
                 let host = Arc::new(EditorHost::new(Arc::clone(&self.link), Arc::clone(&engine)));
                 Ok::<_, EngineError>(Desk { engine, host })

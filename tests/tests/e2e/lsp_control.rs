@@ -344,6 +344,8 @@ async fn a_folder_that_is_only_looked_at_keeps_no_trace() {
     let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], Script::new(Vec::new()));
     let session = desk.editor(Options { rich: false, ..Options::default() }).await;
     let uri = session.open_file(&desk, FILE);
+    let status = session.request("assist/status", json!({})).await;
+    assert_eq!(status["ready"], true, "{status}");
     session.close(&uri);
     assert_eq!(session.leave().await, 0);
     assert!(!desk.folder.has(".assist"));

@@ -61,9 +61,44 @@ impl Engine {
             notices.push(reason.clone());
         }
         notices.extend(wiring.notices());
+        let mut engine = Self::over(workspace, store, wiring, clock, client, notices);
+        engine.notices.extend(engine.pause_orphans().await?);
+        let engine = Arc::new(engine);
+        tokio::spawn(heartbeat(Arc::downgrade(&engine)));
+        tokio::spawn(tidy(Arc::downgrade(&engine)));
+        Ok(engine)
+    }
+
+    /// Looks at the workspace at `root` without opening it: nothing is written there, nothing is recovered, and what is done
+    /// with it is kept in memory. For questions such as [`Engine::status`] about a folder that has not been used yet.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn look(
+        root: &Path,
+        trust: Trust,
+        wiring: Arc<dyn Wiring>,
+        clock: Arc<dyn Clock>,
+        client: &str,
+    ) -> Result<Arc<Self>, EngineError> {
+        let root = root.to_owned();
+        let (workspace, store) =
+            blocking(move || Ok::<_, EngineError>((Workspace::open(&root, trust)?, Store::in_memory()?)))
+                .await?;
+        Ok(Arc::new(Self::over(workspace, store, wiring, clock, client, Vec::new())))
+    }
+
+    fn over(
+        workspace: Workspace,
+        store: Store,
+        wiring: Arc<dyn Wiring>,
+        clock: Arc<dyn Clock>,
+        client: &str,
+        notices: Vec<String>,
+    ) -> Self {
         let own = process::current();
         let owner = Owner { pid: own.pid, boot: own.boot, started: own.started, label: client.to_owned() };
-        let mut engine = Self {
+        Self {
             listens: AtomicBool::new(false),
             workspace: Arc::new(workspace),
             maps: Arc::default(),
@@ -77,12 +112,7 @@ impl Engine {
             client: client.to_owned(),
             notices,
             closed: AtomicBool::new(false),
-        };
-        engine.notices.extend(engine.pause_orphans().await?);
-        let engine = Arc::new(engine);
-        tokio::spawn(heartbeat(Arc::downgrade(&engine)));
-        tokio::spawn(tidy(Arc::downgrade(&engine)));
-        Ok(engine)
+        }
     }
 
     /// Runs whose owner died are paused, not lost. Returns one sentence for each.

@@ -24,7 +24,7 @@ pub mod travel;
 mod undo;
 
 pub use ask::{AskRequest, Diagnostic, Intent};
-pub use engine::{Engine, Heard, Started, Status, Wiring};
+pub use engine::{Engine, Follow, Heard, Next, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{

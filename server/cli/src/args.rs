@@ -41,6 +41,9 @@ pub struct Global {
     /// Nobody is there to be asked.
     #[arg(skip)]
     pub unattended: bool,
+    /// This process was started by another to work in the background.
+    #[arg(long, global = true, hide = true)]
+    pub background: bool,
     /// Log more to stderr (-v: what happens, -vv: in detail). Prompts and keys are never logged.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -63,7 +66,19 @@ pub enum Command {
         stdio: bool,
     },
     /// Ask Assist: it answers, or changes your files.
+    #[command(visible_alias = "run")]
     Ask(Ask),
+    /// Watch a run, from its beginning and on; Ctrl-C ends the watching, not the run.
+    Attach {
+        /// The run, by the beginning of its id.
+        run: String,
+        /// Begin at this event number.
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        from: u64,
+        /// Print events as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say yes to what a run asks: a plan, or some steps of it.
     Confirm {
         /// The run, by the beginning of its id.
@@ -187,6 +202,9 @@ pub enum Command {
         /// What becomes of a build of which a part is missing: ask, keep what is whole, or restore the files.
         #[arg(long, value_name = "WHAT", value_parser = |text: &str| text.parse::<OnFailure>())]
         on_failure: Option<OnFailure>,
+        /// Work in the background: print the run's id and end. `assist attach` shows the run.
+        #[arg(long)]
+        detach: bool,
         /// Say yes to every question.
         #[arg(long)]
         yes: bool,
@@ -249,6 +267,9 @@ pub struct Ask {
     /// Go on with the last conversation.
     #[arg(long = "continue", conflicts_with = "conversation")]
     pub last: bool,
+    /// Work in the background: print the run's id and end. `assist attach` shows the run.
+    #[arg(long)]
+    pub detach: bool,
     /// Say yes to every question.
     #[arg(long)]
     pub yes: bool,

@@ -11,7 +11,7 @@ use assist_base::{ByteRange, ChangeSet, ContentHash, DocPath, Event, Outcome, Re
 use assist_runtime::FileError;
 use async_trait::async_trait;
 
-use crate::render::Renderer;
+use crate::render::{Renderer, Silent};
 
 /// Files on disk and a person (or a script) at the terminal.
 pub struct DiskHost {
@@ -20,6 +20,8 @@ pub struct DiskHost {
     seen: Mutex<HashMap<ContentHash, String>>,
     renderer: Arc<dyn Renderer>,
     yes: bool,
+    /// Every question waits until someone answers it from elsewhere.
+    waits: bool,
     /// A question was left open because there was nobody to ask.
     open: tokio::sync::Notify,
     /// A question was answered with no because there was nobody to ask.
@@ -34,6 +36,20 @@ impl DiskHost {
             seen: Mutex::default(),
             renderer,
             yes,
+            waits: false,
+            open: tokio::sync::Notify::new(),
+            unasked: AtomicBool::new(false),
+        })
+    }
+
+    /// The host of a process in the background: it shows nothing, and its questions wait to be answered from elsewhere.
+    pub fn in_background(engine: Arc<Engine>, yes: bool) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            seen: Mutex::default(),
+            renderer: Arc::new(Silent),
+            yes,
+            waits: true,
             open: tokio::sync::Notify::new(),
             unasked: AtomicBool::new(false),
         })
@@ -60,8 +76,31 @@ fn reply(line: String) -> Answer {
     }
 }
 
+/// Says what may be typed.
+pub fn prompt(question: &Question) {
+    let prompt: &[u8] = match (question.choices.is_empty(), question.later) {
+        (true, _) => b"> ",
+        (false, true) => b"[y/n, steps like 1,3, or what should be otherwise] ",
+        (false, false) => b"[y/N] ",
+    };
+    let _ = std::io::stderr().write_all(prompt);
+}
+
+/// What a typed line says to a question.
+pub fn read_answer(question: &Question, line: String) -> Answer {
+    let (free_text, later) = (question.choices.is_empty(), question.later);
+    match line.to_lowercase().as_str() {
+        "" if free_text && later => Answer::Yes,
+        _ if free_text => Answer::Text(line),
+        "y" | "yes" => Answer::Yes,
+        "" | "n" | "no" => Answer::No,
+        _ if later => reply(line),
+        _ => Answer::No,
+    }
+}
+
 /// How a question that was left open is answered later.
-fn how_to_answer(run: RunId, question: &Question) -> String {
+pub fn how_to_answer(run: RunId, question: &Question) -> String {
     let id = run.short();
     if question.choices.is_empty() {
         return format!("Assist waits for your answer: `assist answer {id} TEXT`.");
@@ -115,6 +154,9 @@ impl Host for DiskHost {
             self.renderer.question(question, Some("yes (--yes)"));
             return Answer::Yes;
         }
+        if self.waits {
+            return Answer::Dismissed;
+        }
         if !std::io::stdin().is_terminal() && question.later {
             self.renderer.question(question, None);
             self.renderer.notice(Severity::Info, &how_to_answer(run, question));
@@ -128,32 +170,22 @@ impl Host for DiskHost {
             return Answer::No;
         }
         self.renderer.question(question, None);
-        let (free_text, later) = (question.choices.is_empty(), question.later);
+        prompt(question);
         let read = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
-            let prompt: &[u8] = match (free_text, later) {
-                (true, _) => b"> ",
-                (false, true) => b"[y/n, steps like 1,3, or what should be otherwise] ",
-                (false, false) => b"[y/N] ",
-            };
-            let _ = std::io::stderr().write_all(prompt);
             match std::io::stdin().lock().read_line(&mut line) {
                 Ok(0) | Err(_) => None,
                 Ok(_) => Some(line.trim().to_owned()),
             }
         });
         match read.await.ok().flatten() {
-            None if later => {
+            None if question.later => {
                 self.renderer.notice(Severity::Info, &how_to_answer(run, question));
                 self.open.notify_one();
                 Answer::Dismissed
             }
             None => Answer::No,
-            Some(line) if free_text && later && line.is_empty() => Answer::Yes,
-            Some(line) if free_text => Answer::Text(line),
-            Some(line) if matches!(line.to_lowercase().as_str(), "y" | "yes") => Answer::Yes,
-            Some(line) if later && !matches!(line.to_lowercase().as_str(), "" | "n" | "no") => reply(line),
-            Some(_) => Answer::No,
+            Some(line) => read_answer(question, line),
         }
     }
 

@@ -26,13 +26,22 @@ fn main() -> ExitCode {
     // Commands are minded by this same program, in a mode of its own.
     assist_runtime::confine::main_if_asked();
     let cli = Cli::parse();
+    let in_background = cli.global.background;
+    if in_background && let Err(error) = assist_runtime::background::leave_terminal() {
+        return Stop::failed(format!("Assist could not leave the terminal: {error}")).report().into();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Stop::failed(format!("Assist could not start: {error}")).report().into(),
     };
     let exit = match runtime.block_on(run(cli)) {
         Ok(exit) => exit,
-        Err(stop) => stop.report(),
+        Err(stop) => {
+            if in_background {
+                commands::background::failed(&stop);
+            }
+            stop.report()
+        }
     };
     // A thread that waits for the terminal must not keep the process.
     runtime.shutdown_background();
@@ -73,8 +82,9 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
         Command::Snapshot { action } => commands::snapshot::run(global, action).await,
         Command::Logs { run, from, json } => commands::logs::run(global, &run, from, json).await,
         Command::Undo { run } => commands::undo::run(global, run.as_deref()).await,
-        Command::Resume { run, on_failure, yes, json } => {
-            commands::resume::run(global, &run, on_failure, yes, json).await
+        Command::Attach { run, from, json } => commands::attach::run(global, &run, from, json).await,
+        Command::Resume { run, on_failure, detach, yes, json } => {
+            commands::resume::run(global, &run, on_failure, yes, json, detach).await
         }
         Command::Auth { action } => commands::auth::run(&global, action).await,
         Command::Doctor { json } => commands::doctor::run(global, json).await,

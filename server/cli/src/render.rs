@@ -256,6 +256,19 @@ impl Renderer for Text {
     }
 }
 
+/// For nobody: a process in the background. Its events are in the database.
+pub struct Silent;
+
+impl Renderer for Silent {
+    fn event(&self, _event: &Event) {}
+
+    fn delta(&self, _delta: &TextDelta) {}
+
+    fn notice(&self, _severity: Severity, _message: &str) {}
+
+    fn question(&self, _question: &Question, _answer: Option<&str>) {}
+}
+
 /// For scripts: every event as one line of JSON on standard output.
 pub struct Json;
 

@@ -4,6 +4,7 @@
 //! Everything here blocks; callers on an async runtime use a blocking thread. Nothing here knows an editor: documents
 //! that are open in one are changed through the editor, never on disk. The only crate that may start processes.
 
+pub mod background;
 pub mod checks;
 pub mod command;
 pub mod confine;

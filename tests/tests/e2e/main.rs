@@ -9,6 +9,8 @@ mod assist_memory;
 mod assist_plan;
 mod assist_talk;
 mod auth_doctor;
+#[cfg(unix)]
+mod background;
 mod bad_input;
 mod budget;
 mod build;

@@ -1,9 +1,10 @@
 //! One workspace's engine: it registers runs, owns them while they live, and lets them go.
 //!
 //! `open.rs` opens the workspace and keeps it; `begin.rs` begins runs and goes on with them; `steer.rs` says to a run what the
-//! user wants of it.
+//! user wants of it; `follow.rs` shows one that works in whatever process.
 
 mod begin;
+mod follow;
 mod open;
 mod steer;
 
@@ -24,6 +25,7 @@ use crate::host::HostError;
 use crate::run::{Halt, Handle, lock};
 use crate::settings::{Options, Settings};
 
+pub use follow::{Follow, Next};
 pub(crate) use open::is_alive;
 pub use steer::Heard;
 

@@ -71,7 +71,11 @@ impl Engine {
         self.reply(run, Answer::No, host).await
     }
 
-    async fn reply(
+    /// Answers a waiting run.
+    ///
+    /// # Errors
+    /// As [`Engine::confirm`].
+    pub async fn reply(
         self: &Arc<Self>,
         run: RunId,
         answer: Answer,

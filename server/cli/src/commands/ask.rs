@@ -6,7 +6,7 @@ use std::sync::Arc;
 use assist_agents::{AskRequest, Engine, Host, Intent};
 use assist_base::{ByteRange, ConversationId};
 
-use super::{attend, host, open};
+use super::{attend, background, host_of, open};
 use crate::args::{Ask, Global};
 use crate::exit::{Exit, Stop};
 
@@ -17,6 +17,10 @@ pub async fn run(mut global: Global, ask: Ask) -> Result<Exit, Stop> {
         Some(file) => Some(std::path::absolute(file)?),
         None => None,
     };
+    if ask.detach {
+        return background::start(global, file.as_deref(), ask.json).await;
+    }
+    let in_background = global.background;
     let engine = open(global, file.as_deref()).await?;
     let mut request = request(&engine, &ask, file.as_deref())?;
     if ask.last {
@@ -24,8 +28,11 @@ pub async fn run(mut global: Global, ask: Ask) -> Result<Exit, Stop> {
         let last = last.ok_or_else(|| Stop::usage("There is no conversation here to go on with."))?;
         request.conversation = Some(last.id);
     }
-    let host = host(&engine, ask.json, ask.yes);
+    let host = host_of(&engine, in_background, ask.json, ask.yes);
     let started = engine.ask(request, Arc::clone(&host) as Arc<dyn Host>).await?;
+    if in_background {
+        background::begun(started);
+    }
     attend(&engine, started, &host).await
 }
 

@@ -1,7 +1,9 @@
 //! One file per command.
 
 pub mod ask;
+pub mod attach;
 pub mod auth;
+pub mod background;
 pub mod costs;
 pub mod demo;
 pub mod doctor;
@@ -134,4 +136,9 @@ fn print_json(document: &impl serde::Serialize) -> Result<(), Stop> {
 /// A host for the command line.
 fn host(engine: &Arc<Engine>, json: bool, yes: bool) -> Arc<DiskHost> {
     DiskHost::new(Arc::clone(engine), renderer(json), yes)
+}
+
+/// A host for a process in the background, or for the command line.
+fn host_of(engine: &Arc<Engine>, in_background: bool, json: bool, yes: bool) -> Arc<DiskHost> {
+    if in_background { DiskHost::in_background(Arc::clone(engine), yes) } else { host(engine, json, yes) }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assist_agents::{Heard, Host, Started};
 
-use super::{attend, host, open, steer};
+use super::{attach, attend, host, open, steer};
 use crate::args::{Global, Show};
 use crate::exit::{Exit, Stop};
 
@@ -26,6 +26,7 @@ pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<
     let shown = host(&engine, show.json, show.yes);
     let over = Arc::clone(&shown) as Arc<dyn Host>;
     let conversation = engine.session(run).await?.conversation;
+    let next = engine.store().events().list(run, 1).await?.last().map_or(1, |last| last.seq + 1);
     let heard = match reply {
         Reply::Confirm(steps, note) => engine.confirm(run, steps, note, over).await?,
         Reply::Answer(text) => engine.answer(run, text, over).await?,
@@ -34,7 +35,7 @@ pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<
     if heard != Heard::Here {
         steer::reached(&engine, run, heard).await?;
         let _ = writeln!(std::io::stderr(), "Passed on to the process that works on the run.");
-        return Ok(Exit::Done);
+        return attach::watch(&engine, run, next, show.json).await;
     }
     attend(&engine, Started { run, conversation }, &shown).await
 }

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use assist_simulator::{Reply, Script, answer};
+use assist_simulator::{Place, Reply, Rule, Script, answer};
 
-use crate::support::{Desk, Wire};
+use crate::support::{Desk, PATIENCE, Wire};
 
 const PRICE: &str = "src/price.ts";
 const OLD: &str = "export function price(cents: number): string {\n  return String(cents);\n}\n";
@@ -44,6 +44,37 @@ fn says(code: &str) -> Reply {
     Reply::text(answer("price", PRICE, code))
 }
 
+/// A project whose compiler is a script: it notes each of its runs beside its cache, and then does this.
+fn scripted(files: &[(&str, &str)], script: Script, then: &str) -> Desk {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut desk = Desk::new(Wire::Anthropic, files, script);
+    let compiler = desk.folder.path("node_modules/.bin/tsc");
+    let parent = compiler.parent().expect("it is in a folder");
+    std::fs::create_dir_all(parent).expect("folders can be made");
+    let text = format!("#!/bin/sh\nfor last; do :; done\necho run >> \"${{last%/*}}/runs\"\n{then}\n");
+    std::fs::write(&compiler, text).expect("files can be written");
+    let all = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&compiler, all).expect("a script can be made a program");
+    let cache = desk.folder.beside("cache");
+    desk.set("XDG_CACHE_HOME", cache.display().to_string());
+    desk
+}
+
+/// How often the compiler of [`scripted`] was run.
+fn runs(desk: &Desk) -> usize {
+    let shadows = std::fs::read_dir(desk.folder.beside("cache").join("assist/shadow"));
+    let notes = shadows.into_iter().flatten().flatten().map(|copy| copy.path().join("cache/runs"));
+    notes.filter_map(|note| std::fs::read_to_string(note).ok()).map(|runs| runs.lines().count()).sum()
+}
+
+fn wait_for_runs(desk: &Desk, wanted: usize) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while runs(desk) < wanted {
+        assert!(std::time::Instant::now() < deadline, "the compiler was run {} times", runs(desk));
+        std::thread::yield_now();
+    }
+}
+
 const ASK: [&str; 6] = ["ask", "Show euros", "--file", PRICE, "--yes", "--json"];
 
 #[test]
@@ -78,4 +109,94 @@ fn without_the_shadow_what_parses_is_applied() {
     desk.run(&ASK).exits(0);
     assert_eq!(desk.folder.read(PRICE), BAD);
     assert_eq!(desk.sim.requests().len(), 1);
+}
+
+#[test]
+fn the_project_as_it_is_is_looked_at_while_the_model_writes() {
+    let held = says(GOOD).stall(Place::Before("return".to_owned()));
+    let desk = scripted(&FILES, Script::always(held), "exit 0");
+    let running = desk.start(&ASK);
+    desk.sim.blocking_stalled(1);
+    // The model is silent in the middle of the component.
+    wait_for_runs(&desk, 1);
+    desk.sim.release_stall();
+    let ran = running.end().exits(0);
+    assert_eq!(desk.folder.read(PRICE), GOOD);
+    assert!(ran.stdout.contains("checked with tsc"), "{}", ran.stdout);
+    // Once as it is, once with the change.
+    assert_eq!(runs(&desk), 2);
+}
+
+#[test]
+fn a_run_that_is_cancelled_takes_its_checks_with_it() {
+    let held = says(GOOD).stall(Place::Before("return".to_owned()));
+    let desk = scripted(&FILES, Script::always(held), "sleep 20\necho late >> \"${last%/*}/runs\"");
+    let running = desk.start(&ASK);
+    desk.sim.blocking_stalled(1);
+    wait_for_runs(&desk, 1);
+    running.signal(rustix::process::Signal::INT);
+    running.end().exits(130);
+    assert_eq!(desk.folder.read(PRICE), OLD);
+    assert_eq!(runs(&desk), 1, "it did not wait for the compiler's end");
+}
+
+#[test]
+fn a_file_that_no_check_concerns_is_not_waited_for() {
+    let files: Vec<(&str, &str)> = FILES.into_iter().chain([("notes.md", "# Notes\n\nOld.\n")]).collect();
+    let text = "# Notes\n\nNew.\n";
+    let desk = scripted(&files, Script::always(Reply::text(answer("Notes", "notes.md", text))), "exit 0");
+    desk.run(&["ask", "Make it new", "--file", "notes.md", "--yes"]).exits(0);
+    assert!(desk.folder.read("notes.md").contains("New."));
+    assert_eq!(runs(&desk), 0);
+}
+
+const MAIN: &str = "src/main.ts";
+const MAIN_CODE: &str =
+    "export function show(text: string): string {\n  return text;\n}\n\n// assist:slot total show(total);\n";
+
+/// A build of a skeleton whose slot carries `show(total)`, and of `total` as it is given.
+fn build(total: &str) -> Script {
+    let plan = r#"{"components":[
+        {"name":"main","path":"src/main.ts","kind":"skeleton","complexity":"low","lines":9,"exports":["show"],"dependencies":["total"]},
+        {"name":"total","path":"src/total.ts","kind":"module","complexity":"low","lines":9,"exports":["total"],"dependencies":[]}
+    ],"order":["main","total"]}"#;
+    Script::new([
+        Rule::asked("Plan what follows", Reply::text(plan)).named("plan"),
+        Rule::about("Write the component main,", Reply::text(answer("main", MAIN, MAIN_CODE))).named("main"),
+        Rule::about("Write the component total,", Reply::text(answer("total", "src/total.ts", total)))
+            .named("total"),
+    ])
+}
+
+/// Both files are well formed, and each passes the compiler alone; only the filled slot does not.
+#[track_caller]
+fn a_slot_that_breaks_the_types_stays_empty(desk: &Desk) {
+    let ran = desk.run(&["ask", "Build a shop", "--build", "--yes", "--json"]).exits(1);
+    assert_eq!(desk.folder.read(MAIN), MAIN_CODE);
+    assert!(desk.folder.has("src/total.ts"));
+    let said = ran.of("completed")[0]["summary"].to_string();
+    assert!(said.contains("could not be put into src/main.ts") && said.contains("TS2345"), "{said}");
+}
+
+const NUMBER: &str = "export const total: number = 1;\n";
+const STRING: &str = "export const total: string = '1';\n";
+const FILLED: &str = "import { total } from \"./total\";\n";
+
+#[test]
+fn a_filled_slot_is_checked_as_every_other_change() {
+    let wrong = "if grep -q '^show(total)' src/main.ts 2>/dev/null && grep -q number src/total.ts; then\n  echo \"src/main.ts(5,6): error TS2345: not assignable\"\n  exit 2\nfi";
+    a_slot_that_breaks_the_types_stays_empty(&scripted(&FILES, build(NUMBER), wrong));
+    let desk = scripted(&FILES, build(STRING), wrong);
+    desk.run(&["ask", "Build a shop", "--build", "--yes", "--json"]).exits(0);
+    let text = desk.folder.read(MAIN);
+    assert!(text.starts_with(FILLED) && text.ends_with("\nshow(total);\n"), "{text}");
+}
+
+#[test]
+fn the_real_compiler_looks_at_filled_slots_too() {
+    let Some(desk) = desk(build(NUMBER)) else { return };
+    a_slot_that_breaks_the_types_stays_empty(&desk);
+    let Some(desk) = self::desk(build(STRING)) else { return };
+    desk.run(&["ask", "Build a shop", "--build", "--yes", "--json"]).exits(0);
+    assert!(desk.folder.read(MAIN).starts_with(FILLED));
 }

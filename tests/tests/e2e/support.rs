@@ -18,7 +18,7 @@ use serde_json::Value;
 pub const KEY: &str = "sk-e2e-4c1d5b7f90aa";
 
 /// A longer run of the binary is a failed test.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An address where nobody listens.
 pub const NOBODY: &str = "http://127.0.0.1:1";

@@ -62,6 +62,9 @@ async fn through(run: &Run, task: &mut Task, applier: &mut applier::Applier) -> 
         run.keep_state(SnapshotKind::Run, &task.request.title(), None, &task.request.path).await;
     }
     run.emit(EventKind::AgentStarted, json!({ "agent": "builder" })).await?;
+    if task.request.intent.may_edit() {
+        run.shadow.begin(run, task.request.path.as_ref()).await;
+    }
     for restart in 0..=MAX_RESTARTS {
         let conversation = request::messages(run, task, restart > 0).await?;
         let mut builder = Builder::new(run, task, applier, conversation);
@@ -109,6 +112,7 @@ pub(crate) async fn finish(
 
 /// Writes one part of a larger piece of work, whose task says everything. Returns one sentence about what was done.
 pub(crate) async fn build_task(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<String, Break> {
+    run.shadow.begin(run, task.request.path.as_ref()).await;
     let conversation = request::messages(run, task, false).await?;
     finish(run, task, applier, conversation).await
 }

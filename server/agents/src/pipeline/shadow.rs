@@ -4,6 +4,9 @@
 //! Only quick checks run at this place (types and lint, not tests and bundles), each for at most [`PATIENCE`], behind walls
 //! that let it write nothing but the copy and reach no network. Where the walls do not hold, nothing is run. A check that
 //! cannot run, or takes too long, never holds a change up: the run says once that it was not made.
+//!
+//! What the checks have against the project as it is they are asked while the model writes ([`ShadowStage::begin`]); the
+//! first change waits only for what is left of that. When the run is over, or told to halt, its checks are ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +15,11 @@ use std::time::Duration;
 use assist_base::DocPath;
 use assist_runtime::Workspace;
 use assist_runtime::checks::{self, Baseline, Check, Next, Report, Tool};
+use assist_runtime::command::Halt;
 use assist_runtime::confine::{Confinement, Helper, available};
 use assist_runtime::shadow::{Overlay, Shadow, ShadowError, default_place};
+
+use tokio::task::JoinHandle;
 
 use crate::run::{Break, Run};
 
@@ -21,16 +27,26 @@ use crate::run::{Break, Run};
 /// the copy, so the next change finds it warm.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The shadow of one run, made when its first change is to be checked.
+/// The shadow of one run.
 #[derive(Default)]
 pub(crate) struct ShadowStage {
     state: tokio::sync::Mutex<State>,
+    /// Ends its checks.
+    halt: Halt,
+}
+
+impl Drop for ShadowStage {
+    fn drop(&mut self) {
+        self.halt.halt();
+    }
 }
 
 #[derive(Default)]
 enum State {
     #[default]
     New,
+    /// It is being made, and the checks look at the project as it is.
+    Begun(JoinHandle<Option<Box<Copy>>>),
     /// There is nothing to check with.
     Off,
     On(Box<Copy>),
@@ -63,9 +79,37 @@ struct Round {
     report: Option<Report>,
     /// Why nothing is checked from now on, if that is so.
     off: Option<String>,
+    /// Whether a change of other files may be looked at, although there is no copy yet.
+    later: bool,
 }
 
 impl ShadowStage {
+    /// Begins with the copy, and with what the checks have against the project as it is, and returns at once. `path` is the
+    /// file that the run is about; where no check concerns it, all that is left for the first change.
+    pub(crate) async fn begin(&self, run: &Run, path: Option<&DocPath>) {
+        if !is_on(run) || path.is_some_and(DocPath::is_untitled) {
+            return;
+        }
+        let mut state = self.state.lock().await;
+        if !matches!(*state, State::New) {
+            return;
+        }
+        let present = present(run, Vec::new()).await;
+        let (workspace, halt) = (Arc::clone(&run.workspace), self.halt.clone());
+        let path = path.cloned();
+        let working = tokio::task::spawn_blocking(move || {
+            let helper = Helper::this_program();
+            let checks = quick_checks(&workspace);
+            let concerned = |path: &DocPath| checks.iter().any(|it| it.concerns(std::slice::from_ref(path)));
+            let wanted = !checks.is_empty() && path.as_ref().is_none_or(concerned);
+            if !wanted || available(helper.as_ref()) != Confinement::Full {
+                return None;
+            }
+            begun(&workspace, checks, &present, helper.as_ref(), halt).ok().map(Box::new)
+        });
+        *state = State::Begun(working);
+    }
+
     /// Checks `files` as they would be, with `held` laid over the workspace as well. Returns what is wrong because of them,
     /// for the builder; nothing where all is well or nothing can be checked.
     ///
@@ -78,8 +122,7 @@ impl ShadowStage {
         held: Vec<(DocPath, String)>,
         files: Vec<(DocPath, String)>,
     ) -> Result<Vec<String>, Break> {
-        if !run.settings.pipeline.shadow || !run.may_write || files.iter().any(|(path, _)| path.is_untitled())
-        {
+        if !is_on(run) || files.iter().any(|(path, _)| path.is_untitled()) {
             return Ok(Vec::new());
         }
         let mut state = self.state.lock().await;
@@ -89,24 +132,21 @@ impl ShadowStage {
                 return Ok(Vec::new());
             }
             State::New => None,
+            // Where it came to nothing, that is tried again: it may have been another run's turn.
+            State::Begun(working) => run.unless_halted(working).await?.ok().flatten(),
             State::On(copy) => Some(copy),
         };
-        let mut present: Overlay =
-            run.host.open_texts().await.into_iter().map(|(path, text)| (path, Some(text))).collect();
-        present.extend(held.into_iter().map(|(path, text)| (path, Some(text))));
-        let workspace = Arc::clone(&run.workspace);
-        let working = tokio::task::spawn_blocking(move || round(&workspace, copy, present, files));
-        // The round ends by itself when nobody waits for it any more: its checks have their time.
-        let Round { copy, report, off } = run.unless_halted(working).await?.unwrap_or_else(|_| Round {
-            copy: None,
-            report: None,
-            off: Some("the checks failed inside".to_owned()),
+        let present = present(run, held).await;
+        let (workspace, halt) = (Arc::clone(&run.workspace), self.halt.clone());
+        let working = tokio::task::spawn_blocking(move || round(&workspace, copy, present, files, halt));
+        let Round { copy, report, off, later } = run.unless_halted(working).await?.unwrap_or_else(|_| {
+            Round { copy: None, report: None, off: Some("the checks failed inside".to_owned()), later: false }
         });
         if let Some(why) = off {
             run.say(format!("The project's checks are not run before the change: {why}.")).await?;
         }
         let Some(mut copy) = copy else {
-            *state = State::Off;
+            *state = if later { State::New } else { State::Off };
             return Ok(Vec::new());
         };
         let Some(report) = report else {
@@ -145,36 +185,48 @@ impl ShadowStage {
     }
 }
 
+/// Whether changes of the run are checked.
+fn is_on(run: &Run) -> bool {
+    run.settings.pipeline.shadow && run.may_write
+}
+
+/// The texts that count instead of those on disk: what is open, and what waits to be written.
+async fn present(run: &Run, held: Vec<(DocPath, String)>) -> Overlay {
+    let open = run.host.open_texts().await;
+    open.into_iter().chain(held).map(|(path, text)| (path, Some(text))).collect()
+}
+
 /// One round, on a thread that may block.
 fn round(
     workspace: &Workspace,
     copy: Option<Box<Copy>>,
     present: Overlay,
     files: Vec<(DocPath, String)>,
+    halt: Halt,
 ) -> Round {
-    let off = |why: String| Round { copy: None, report: None, off: Some(why) };
-    let quiet = || Round { copy: None, report: None, off: None };
+    let off = |why: String| Round { copy: None, report: None, off: Some(why), later: false };
+    let quiet = |later: bool| Round { copy: None, report: None, off: None, later };
     let helper = Helper::this_program();
     let changed: Vec<DocPath> = files.iter().map(|(path, _)| path.clone()).collect();
     let mut copy = match copy {
         Some(copy) => copy,
         None => {
             let checks = quick_checks(workspace);
-            if checks.is_empty() {
-                return quiet();
+            if !checks.iter().any(|check| check.concerns(&changed)) {
+                return quiet(!checks.is_empty());
             }
             match available(helper.as_ref()) {
                 Confinement::Full => {}
                 Confinement::Partial(why) | Confinement::None(why) => return off(why),
             }
-            match begun(workspace, checks, &present, helper.as_ref()) {
+            match begun(workspace, checks, &present, helper.as_ref(), halt) {
                 Ok(copy) => Box::new(copy),
                 Err(error) => return off(error.to_string()),
             }
         }
     };
     if !copy.checks.iter().any(|check| check.concerns(&changed)) {
-        return Round { copy: Some(copy), report: None, off: None };
+        return Round { copy: Some(copy), report: None, off: None, later: false };
     }
     let mut overlay = present.clone();
     overlay.extend(files.into_iter().map(|(path, text)| (path, Some(text))));
@@ -189,7 +241,7 @@ fn round(
         copy.look(&overlay, &changed, helper.as_ref())
     };
     match checked() {
-        Ok(report) => Round { copy: Some(copy), report: Some(report), off: None },
+        Ok(report) => Round { copy: Some(copy), report: Some(report), off: None, later: false },
         Err(error) => off(error.to_string()),
     }
 }
@@ -212,8 +264,10 @@ fn begun(
     checks: Vec<Check>,
     present: &Overlay,
     helper: Option<&Helper>,
+    halt: Halt,
 ) -> Result<Copy, ShadowError> {
     let mut shadow = Shadow::open(workspace, &default_place())?;
+    shadow.obey(halt);
     shadow.sync(present)?;
     let baseline = Baseline::take(&mut shadow, &checks, helper)?;
     Ok(Copy { shadow, checks, baseline, attempts: BTreeMap::new(), told: BTreeSet::new() })

@@ -122,6 +122,7 @@ pub(crate) async fn through(run: &Run, task: &Task, changed: &mut Vec<String>) -
     for warning in &run.settings.warnings {
         run.say(warning.clone()).await?;
     }
+    run.shadow.begin(run, None).await;
     let mut kept = Kept::load(run).await?;
     let plan = match kept.plan.take() {
         Some(plan) => plan,

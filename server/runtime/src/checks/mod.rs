@@ -25,6 +25,9 @@ mod parse;
 pub use attempts::{Attempts, MAX_SAME, Next};
 pub use detect::{detect, find_program};
 
+/// Why a check says nothing that was ended from elsewhere.
+const STOPPED: &str = "it was stopped.";
+
 /// What kind of check it is, which decides how its output is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -396,8 +399,14 @@ fn one(
     command.folder = folder.clone();
     command.timeout = check.timeout;
     command.output_cap = 4 << 20;
-    let finished = match command.run(helper) {
-        Ok(finished) => finished,
+    if shadow.halt.is_halted() {
+        return (Outcome::NotRun(STOPPED.to_owned()), None);
+    }
+    let finished = match command.start(helper) {
+        Ok(running) => {
+            shadow.halt.hold(&running);
+            running.wait()
+        }
         Err(CommandError::Missing { message } | CommandError::Start { message }) => {
             return (Outcome::NotRun(format!("{message}.")), None);
         }
@@ -444,7 +453,7 @@ fn read(check: &Check, finished: &Finished, places: &Places<'_>) -> Outcome {
         End::TooManyProcesses => {
             return Outcome::NotRun("it started too many processes and was ended.".to_owned());
         }
-        End::Stopped | End::Lost => return Outcome::NotRun("it was stopped.".to_owned()),
+        End::Stopped | End::Lost => return Outcome::NotRun(STOPPED.to_owned()),
     };
     if let Some(why) = parse::could_not_run(check.tool, code, &finished.output) {
         return Outcome::NotRun(why);

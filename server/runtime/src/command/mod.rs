@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::confine::{Confinement, Helper, Limits, Walls};
 
 mod environment;
+mod halt;
 mod output;
 mod running;
 #[cfg(unix)]
@@ -20,6 +21,7 @@ mod supervised;
 mod unsupervised;
 
 pub use environment::is_secret;
+pub use halt::Halt;
 pub use output::{Chunk, Output, Stream};
 pub use running::{Running, Stopper};
 

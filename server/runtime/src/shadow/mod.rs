@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use assist_base::{ContentHash, DocPath};
 
-use crate::command::Command;
+use crate::command::{Command, Halt};
 use crate::confine::Walls;
 use crate::{Trust, Workspace};
 
@@ -105,6 +105,8 @@ pub struct Shadow {
     used: bool,
     /// Counts syncs that found the workspace changed.
     generation: u64,
+    /// Ends the checks that run in here.
+    pub(crate) halt: Halt,
     _lock: File,
 }
 
@@ -172,8 +174,14 @@ impl Shadow {
             shared: Vec::new(),
             used: true,
             generation: 0,
+            halt: Halt::default(),
             _lock: lock,
         })
+    }
+
+    /// Puts the checks that run in here under `halt`.
+    pub fn obey(&mut self, halt: Halt) {
+        self.halt = halt;
     }
 
     /// The copy's own root.

@@ -12,16 +12,18 @@ use std::path::PathBuf;
 
 use assist_base::DocPath;
 use assist_runtime::checks::{self, Baseline, Check, Report};
+use assist_runtime::command::Halt;
 use assist_runtime::confine::{Confinement, Helper};
 use assist_runtime::shadow::{Overlay, Shadow};
 use assist_runtime::{Trust, Workspace};
 
 /// Every test by its name.
-pub const TESTS: [(&str, fn()); 4] = [
+pub const TESTS: [(&str, fn()); 5] = [
     ("tsc_sees_what_would_break_before_it_is_made", tsc_sees_what_would_break),
     ("cargo_sees_what_would_break_before_it_is_made", cargo_sees_what_would_break),
     ("configured_checks_and_missing_tools_are_told", configured_and_missing),
     ("checks_cannot_write_into_the_users_tree", checks_cannot_write_into_the_users_tree),
+    ("checks_end_when_they_are_told_to", checks_end_when_they_are_told_to),
 ];
 
 struct Project {
@@ -166,4 +168,33 @@ fn checks_cannot_write_into_the_users_tree() {
     // Of the user's tree only the dependencies can be read.
     assert_eq!(finished.output.out, "dep", "{finished:?}");
     assert!(matches!(finished.confinement, Confinement::Full | Confinement::Partial(_)));
+}
+
+fn checks_end_when_they_are_told_to() {
+    let mut project = Project::new(&[("a.txt", "a")], |_| {});
+    let halt = Halt::default();
+    project.shadow.obey(halt.clone());
+    project.shadow.sync(&Overlay::new()).unwrap();
+    let begun = project.shadow.cache().unwrap().join("begun");
+    let check = Check::configured(&format!("echo > '{}'; sleep 600", begun.display()));
+    let halting = std::thread::spawn(move || {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !begun.exists() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        halt.halt();
+        begun
+    });
+    let mut run = |check: &Check| {
+        let checks = std::slice::from_ref(check);
+        let report = checks::run(&mut project.shadow, checks, None, &Baseline::default(), helper().as_ref());
+        report.unwrap().not_checked
+    };
+    let stopped = [(check.name(), "it was stopped.".to_owned())];
+    assert_eq!(run(&check), stopped);
+    let begun = halting.join().unwrap();
+    // And none begins any more.
+    fs::remove_file(&begun).unwrap();
+    assert_eq!(run(&check), stopped);
+    assert!(!begun.exists());
 }

@@ -5,6 +5,7 @@
 //! from the environment and the user's file only: a cloned repository cannot point Assist at another server. Nor can it
 //! raise a budget: see `spending`.
 
+mod commands;
 mod pipeline;
 mod spending;
 
@@ -15,6 +16,7 @@ use assist_base::Secret;
 use assist_gateway::{GatewayConfig, ProviderConfig, Tier};
 use serde::{Deserialize, Serialize};
 
+pub use commands::{CommandOptions, Commands};
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use spending::{BudgetOptions, LimitOptions};
 
@@ -77,6 +79,8 @@ pub struct Options {
     pub pipeline: PipelineOptions,
     /// User scope only: how to reach the providers.
     pub providers: BTreeMap<String, ProviderOptions>,
+    /// Which commands may run.
+    pub commands: CommandOptions,
     /// What may be spent.
     pub budget: BudgetOptions,
     /// How often providers may be asked, by name.
@@ -216,6 +220,8 @@ pub struct Settings {
     pub max_output_tokens: u32,
     /// The stages of a run.
     pub pipeline: Pipeline,
+    /// Which commands may run.
+    pub commands: Commands,
     /// What the gateway needs.
     pub gateway: GatewayConfig,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
@@ -318,6 +324,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         catalogue: user().find_map(|o| o.catalogue.clone()),
         embeddings,
         pipeline: Pipeline::resolve(layers),
+        commands: Commands::resolve(layers, &mut warnings),
         gateway,
         warnings,
     }

@@ -30,6 +30,8 @@ mod descendants;
 #[cfg(target_os = "linux")]
 mod landlocked;
 #[cfg(target_os = "linux")]
+mod mounts;
+#[cfg(target_os = "linux")]
 mod seccomp;
 
 #[cfg(target_os = "macos")]
@@ -64,8 +66,9 @@ impl Confinement {
 pub struct Walls {
     /// What may be read, changed, and run.
     pub writable: Vec<PathBuf>,
-    /// Below a writable folder and still only readable (`.git`, `.assist`). Where there is such a path, no file can be made
-    /// or removed directly in the folders above it, because Landlock can only grant, not except.
+    /// Below a writable folder and still only readable (`.git`, `.assist`). On a Linux that gives the minding process no
+    /// mounts of its own, no file can then be made or removed directly in the folders above such a path, because Landlock
+    /// can only grant, not except.
     pub protected: Vec<PathBuf>,
     /// What may be read and run, besides the system's folders and the toolchains of the user's home.
     pub readable: Vec<PathBuf>,

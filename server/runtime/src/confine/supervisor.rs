@@ -33,7 +33,16 @@ fn mind() -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(wire.try_clone()?);
     reader.by_ref().take(MAX_ORDER).read_line(&mut line)?;
-    let order: Order = serde_json::from_str(&line)?;
+    #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "mounts are used on Linux only"))]
+    let mut order: Order = serde_json::from_str(&line)?;
+    // While there is one thread only: see there.
+    #[cfg(target_os = "linux")]
+    if let Some(walls) = &mut order.walls
+        && super::mounts::read_only(&walls.protected)
+    {
+        let protected = std::mem::take(&mut walls.protected);
+        walls.readable.extend(protected);
+    }
 
     // No terminal, and a session of its own: nothing here can ask the user or be stopped by the user's keys.
     let _ = rustix::process::setsid();

@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assist::map::Cache as Maps;
 use crate::calls;
+use crate::engine::Wiring;
 use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::pipeline::ShadowStage;
-use crate::settings::Settings;
+use crate::settings::{Commands, Settings};
 
 /// Why a run is told to halt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +142,10 @@ pub(crate) struct Run {
     pub(crate) may_write: bool,
     pub(crate) host: Arc<dyn Host>,
     pub(crate) settings: Settings,
+    /// What may be run: as the settings say, and what the user has said since.
+    pub(crate) commands: Mutex<Commands>,
+    /// Keeps what the user says for good.
+    pub(crate) wiring: Arc<dyn Wiring>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) handle: Arc<Handle>,
     /// The words of the user, by their numbers, of which it is noted that a call has seen them.

@@ -43,13 +43,15 @@ pub enum EventKind {
     Budget,
     /// Assist looked at something, or was refused to. `data: {tool, about, state, message?}`
     Tool,
+    /// A command was started, printed something, ended, or was refused. `data: {command, state, …}`
+    Command,
     /// Something was remembered, or what is remembered was used. `data: {change, memoryId, category, key, value, replaces?}`
     Memory,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 15] = [
+    pub const ALL: [EventKind; 16] = [
         EventKind::AgentStarted,
         EventKind::AgentCompleted,
         EventKind::AgentFailed,
@@ -64,6 +66,7 @@ impl EventKind {
         EventKind::ApprovalRequested,
         EventKind::Budget,
         EventKind::Tool,
+        EventKind::Command,
         EventKind::Memory,
     ];
 
@@ -84,6 +87,7 @@ impl EventKind {
             EventKind::ApprovalRequested => "approval_requested",
             EventKind::Budget => "budget",
             EventKind::Tool => "tool",
+            EventKind::Command => "command",
             EventKind::Memory => "memory",
         }
     }

@@ -11,10 +11,11 @@ use assist_agents::{
 };
 use assist_base::Secret;
 use assist_gateway::{Catalogue, Plan, Transcript, parse_usd, registry};
+use assist_runtime::permission::Rule;
 
 use crate::args::Global;
 use crate::folders::user_folder;
-use crate::{keys, queries};
+use crate::{keys, queries, said};
 
 /// The name of a workspace's configuration file.
 pub const WORKSPACE_FILE: &str = "assist.toml";
@@ -105,7 +106,13 @@ impl Wiring for Config {
         }
         settings.gateway.record.clone_from(&self.flags.record);
         settings.gateway.catalogue = catalogue(settings.catalogue.as_deref())?;
+        let said = said::of(root)?;
+        settings.commands.add_said(said.rules, said.network);
         Ok(settings)
+    }
+
+    fn remember_commands(&self, root: &Path, rules: &[Rule], network: bool) -> Result<(), ConfigError> {
+        said::keep(root, rules, network)
     }
 
     fn waiting(&self, why: &str) {

@@ -78,12 +78,15 @@ fn reply(line: String) -> Answer {
 
 /// Says what may be typed.
 pub fn prompt(question: &Question) {
-    let prompt: &[u8] = match (question.choices.is_empty(), question.later) {
-        (true, _) => b"> ",
-        (false, true) => b"[y/n, steps like 1,3, or what should be otherwise] ",
-        (false, false) => b"[y/N] ",
+    let prompt = match (question.choices.as_slice(), question.later) {
+        ([], _) => "> ".to_owned(),
+        ([yes, between @ .., no], true) if !between.is_empty() => {
+            format!("[y: {yes}, {}, n: {no}] ", between.join(", "))
+        }
+        (_, true) => "[y/n, steps like 1,3, or what should be otherwise] ".to_owned(),
+        (_, false) => "[y/N] ".to_owned(),
     };
-    let _ = std::io::stderr().write_all(prompt);
+    let _ = std::io::stderr().write_all(prompt.as_bytes());
 }
 
 /// What a typed line says to a question.
@@ -104,6 +107,13 @@ pub fn how_to_answer(run: RunId, question: &Question) -> String {
     let id = run.short();
     if question.choices.is_empty() {
         return format!("Assist waits for your answer: `assist answer {id} TEXT`.");
+    }
+    if let [_, between @ .., _] = question.choices.as_slice()
+        && let Some(other) = between.first()
+    {
+        return format!(
+            "Assist waits for your word: `assist confirm {id}` agrees, `assist answer {id} \"{other}\"` does so for good, `assist decline {id}` says no."
+        );
     }
     format!(
         "Assist waits for your word: `assist confirm {id}` begins, `assist answer {id} TEXT` says what should be otherwise, `assist decline {id}` drops it."

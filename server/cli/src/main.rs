@@ -11,6 +11,7 @@ mod keys;
 mod logging;
 mod queries;
 mod render;
+mod said;
 mod when;
 
 use std::process::ExitCode;

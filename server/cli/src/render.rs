@@ -152,6 +152,7 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
         EventKind::Tool => {
             return looked(&text("tool"), &text("about"), &text("state"), &text("message"), style);
         }
+        EventKind::Command => return ran(data, style),
         EventKind::Memory => {
             let what = format!("{}: {}", text("key"), text("value"));
             match data["change"].as_str() {
@@ -190,6 +191,33 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
             };
             format!("{mark} {state}: {}", text("summary"))
         }
+    })
+}
+
+/// A command, as people read it.
+fn ran(data: &Value, style: Style) -> Option<String> {
+    let text = |key: &str| plain(data[key].as_str().unwrap_or_default());
+    Some(match data["state"].as_str()? {
+        "started" => {
+            let online = if data["network"] == true { " (with the network)" } else { "" };
+            style.bold(&format!("$ {}{online}", text("command")))
+        }
+        "output" => {
+            let lines = text("text");
+            let lines = lines.trim_end_matches('\n').lines().map(|line| style.dim(&format!("  {line}")));
+            let more = data["message"].as_str().map(|message| style.dim(&format!("  [{}]", plain(message))));
+            let lines: Vec<String> = lines.chain(more).collect();
+            if lines.is_empty() {
+                return None;
+            }
+            lines.join("\n")
+        }
+        "ended" => {
+            let mark = if data["code"] == 0 { style.good("✓") } else { style.bad("✗") };
+            let seconds = data["milliseconds"].as_u64().unwrap_or_default() as f64 / 1_000.0;
+            format!("{mark} `{}`: {} ({seconds:.1} s)", text("command"), text("message"))
+        }
+        _ => format!("{} `{}` was not run: {}", style.bad("✗"), text("command"), text("message")),
     })
 }
 

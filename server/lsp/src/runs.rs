@@ -15,6 +15,9 @@ use crate::link::Link;
 /// The title of every progress. The user knows one Assist, and no stages.
 const TITLE: &str = "Assist";
 
+/// A line of a command's output is shown up to so many characters.
+const OUTPUT_LINE: usize = 120;
+
 /// The runs of one connection.
 #[derive(Debug, Default)]
 pub struct Runs {
@@ -130,6 +133,21 @@ fn step(event: &Event, state: Option<RunState>) -> Option<Step> {
         EventKind::ComponentApplied => say(format!("Applied {}", component())),
         EventKind::ComponentRefused => say(format!("{} was not applied", component())),
         EventKind::Truncated => say(format!("{} was cut off; asking for the rest", component())),
+        EventKind::Command => {
+            let command = text("command").unwrap_or_default();
+            match event.data["state"].as_str() {
+                Some("started") => say(format!("Running {command}")),
+                Some("output") => {
+                    text("text")?.lines().rfind(|line| !line.trim().is_empty()).and_then(|line| {
+                        let line: String =
+                            line.chars().filter(|c| !c.is_control()).take(OUTPUT_LINE).collect();
+                        say(format!("{command}: {}", line.trim()))
+                    })
+                }
+                Some("refused") => say(format!("{command} was not run")),
+                _ => None,
+            }
+        }
         EventKind::Continued => say("Going on where it broke off".to_owned()),
         _ => None,
     }

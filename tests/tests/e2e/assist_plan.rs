@@ -11,6 +11,7 @@ const PRICING: &str = "export function Pricing() {\n  return <p>10 a month</p>;\
 pub const ROUTE: &str = "export async function checkout() {\n  return \"session\";\n}\n";
 pub const BUTTON: &str = "import { checkout } from \"../api/checkout\";\n\nexport function CheckoutButton() {\n  return <button onClick={() => checkout()}>Buy</button>;\n}\n";
 pub const FILES: [(&str, &str); 2] = [("package.json", MANIFEST), ("src/Pricing.tsx", PRICING)];
+const NPM: &str = "#!/bin/sh\nset -e\ntest \"$1\" = install\nmkdir -p node_modules/$2\necho '{}' > node_modules/$2/package.json\nprintf '{\\n  \"name\": \"shop\",\\n  \"dependencies\": { \"%s\": \"1.0.0\" }\\n}\\n' $2 > package.json\necho \"added 1 package: $2\"\n";
 
 pub fn in_system(text: &str, reply: Reply) -> Rule {
     Rule::when(Match { system: Some(text.into()), ..Match::default() }, reply)
@@ -39,7 +40,7 @@ fn plan(summary: &str, steps: Value) -> Reply {
 
 fn stripe_plan() -> Reply {
     let steps = json!([
-        { "title": "Add the Stripe package", "files": [], "commands": ["npm install stripe"] },
+        { "title": "Add the Stripe package", "files": [], "commands": ["npm install stripe"], "network": ["npm install stripe"] },
         { "title": "Create a checkout", "why": "your server starts the payment", "files": ["src/api/checkout.ts"], "needs": [1] },
         { "title": "Put a button on the pricing page", "files": ["src/CheckoutButton.tsx"], "needs": [2] },
     ]);
@@ -48,7 +49,7 @@ fn stripe_plan() -> Reply {
 
 fn stripe_tasks() -> Value {
     json!({ "tasks": [
-        { "title": "Install the SDK", "instructions": "Add stripe.", "tier": "A", "kind": "command", "command": "npm install stripe" },
+        { "title": "Install the SDK", "instructions": "Add stripe.", "tier": "A", "kind": "command", "command": "npm install stripe", "network": true },
         { "title": "Checkout route", "instructions": "Write checkout().", "files": ["src/api/checkout.ts"], "depends_on": [1], "tier": "B", "kind": "edit" },
         { "title": "Checkout button", "instructions": "Call checkout().", "files": ["src/CheckoutButton.tsx"], "depends_on": [2], "tier": "B", "kind": "edit" },
     ] })
@@ -71,6 +72,13 @@ pub fn stripe(more: impl IntoIterator<Item = Rule>) -> Script {
         assist("Add Stripe checkout", stripe_plan()),
     ];
     Script::new(more.into_iter().chain([route(), button()]).chain(rules))
+}
+
+/// A desk with these files and this script, and an `npm` that adds a package as the real one does, without a network.
+pub fn shop(wire: Wire, script: Script) -> Desk {
+    let mut desk = Desk::new(wire, &FILES, script);
+    desk.program("npm", NPM);
+    desk
 }
 
 /// Asks, and stops where the plan is shown. Returns the run and the card.
@@ -98,12 +106,13 @@ fn times(desk: &Desk, words: &str) -> usize {
 #[test]
 fn a_plan_is_shown_confirmed_scoped_carried_out_in_order_and_reported() {
     for wire in Wire::BOTH {
-        let desk = Desk::new(wire, &FILES, stripe([]));
+        let desk = shop(wire, stripe([]));
         let (run, card) = shown(&desk, "Add Stripe checkout");
         for part in [
             "People can pay by card.",
             "1. **Add the Stripe package**",
-            "You run afterwards: `npm install stripe`",
+            "Runs: `npm install stripe` (with the network)",
+            "Commands can write in this folder only",
             "2. **Create a checkout**: your server starts the payment",
             "Files: `src/api/checkout.ts`",
             "Builds on step 2",
@@ -125,10 +134,16 @@ fn a_plan_is_shown_confirmed_scoped_carried_out_in_order_and_reported() {
         assert_eq!(desk.folder.read("src/api/checkout.ts"), ROUTE);
         assert_eq!(desk.folder.read("src/CheckoutButton.tsx"), BUTTON);
         let completed = &ran.of("completed")[0];
-        assert_eq!(completed["changedFiles"], json!(["src/CheckoutButton.tsx", "src/api/checkout.ts"]));
+        assert_eq!(
+            completed["changedFiles"],
+            json!(["package.json", "src/CheckoutButton.tsx", "src/api/checkout.ts"])
+        );
+        assert!(desk.folder.has("node_modules/stripe/package.json"), "the command was run");
         let summary = completed["summary"].as_str().expect("a sentence");
         assert!(summary.contains("Checkout route, Checkout button"), "{summary}");
-        assert!(summary.contains("You still need to run: npm install stripe."), "{summary}");
+        assert!(!summary.contains("You still need to run"), "{summary}");
+        let command: Vec<_> = ran.of("command").iter().map(|data| data["state"].clone()).collect();
+        assert_eq!(command, ["started", "output", "ended"]);
         assert!(ran.of("approval_requested").is_empty(), "what was confirmed was asked about again");
         let text: String = ran.of("text").iter().filter_map(|data| data["text"].as_str()).collect();
         assert_eq!(text, "Stripe checkout is there. Run npm install stripe.");
@@ -141,6 +156,12 @@ fn a_plan_is_shown_confirmed_scoped_carried_out_in_order_and_reported() {
         assert!(
             asked.contains(ROUTE) && asked.contains("src/CheckoutButton.tsx does not exist yet."),
             "{asked}"
+        );
+        let route = requests.iter().find(|request| request.last_user().starts_with("Checkout route\n"));
+        let route = route.expect("the route was asked for").last_user();
+        assert!(
+            route.contains("added 1 package: stripe"),
+            "what builds on a command sees its output: {route}"
         );
 
         let id = run.parse().expect("an id");
@@ -157,6 +178,7 @@ fn a_plan_is_shown_confirmed_scoped_carried_out_in_order_and_reported() {
 
         desk.run(&["undo", &run]).exits(0);
         assert!(!desk.folder.has("src/api/checkout.ts") && !desk.folder.has("src/CheckoutButton.tsx"));
+        assert_eq!(desk.folder.read("package.json"), MANIFEST, "what the command changed is taken back too");
     }
 }
 
@@ -177,7 +199,7 @@ fn the_next_plan_is_reckoned_from_what_was_done() {
         scoping("The user has confirmed", Reply::text("").tool("submit_tasks", &tasks.to_string())),
         assist("Add Stripe checkout", plan("People can pay.", steps)),
     ];
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe(rules));
+    let desk = shop(Wire::Anthropic, stripe(rules));
     desk.run(&["ask", "Add Stripe checkout", "--yes"]).exits(0);
     assert!(desk.folder.has("src/prices.ts"));
     let (_, card) = shown(&desk, "Add Stripe checkout");
@@ -238,7 +260,7 @@ fn from_a_wish_over_a_question_to_a_plan_that_is_changed_and_confirmed() {
 
 #[test]
 fn a_plan_that_is_declined_changes_nothing() {
-    let desk = Desk::new(Wire::OpenAi, &FILES, stripe([]));
+    let desk = shop(Wire::OpenAi, stripe([]));
     let (run, _) = shown(&desk, "Add Stripe checkout");
     let ran = desk.run(&["decline", &run, "--json"]).exits(0);
     let summary = ran.of("completed")[0]["summary"].clone();
@@ -254,7 +276,7 @@ fn only_the_steps_that_were_confirmed_are_done() {
         { "title": "Checkout route", "instructions": "x", "files": ["src/api/checkout.ts"], "tier": "B", "kind": "edit" },
     ] });
     let rules = [scoping("The user has confirmed", Reply::text("").tool("submit_tasks", &tasks.to_string()))];
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe(rules));
+    let desk = shop(Wire::Anthropic, stripe(rules));
     let (run, _) = shown(&desk, "Add Stripe checkout");
     desk.run(&["confirm", &run, "--steps", "1,2", "--note", "Use test keys"]).exits(0);
     assert!(desk.folder.has("src/api/checkout.ts") && !desk.folder.has("src/CheckoutButton.tsx"));
@@ -273,7 +295,7 @@ fn work_beyond_what_was_confirmed_is_asked_about() {
         { "title": "Checkout button", "instructions": "x", "files": ["src/CheckoutButton.tsx"], "tier": "B", "kind": "edit" },
     ] });
     let rules = [scoping("The user has confirmed", Reply::text("").tool("submit_tasks", &tasks.to_string()))];
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe(rules));
+    let desk = shop(Wire::Anthropic, stripe(rules));
     let (run, _) = shown(&desk, "Add Stripe checkout");
     let ran = desk.run(&["confirm", &run, "--steps", "2", "--json"]).exits(1);
     assert_eq!(ran.of("approval_requested")[0]["question"], "Create src/CheckoutButton.tsx?");
@@ -289,12 +311,12 @@ fn tasks_that_cannot_be_are_asked_for_again_and_no_more_than_twice() {
     let submit = |tasks: &Value| Reply::text("").tool("submit_tasks", &tasks.to_string());
     let rules =
         [scoping("in a circle", submit(&stripe_tasks())), scoping("The user has confirmed", submit(&circle))];
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe(rules));
+    let desk = shop(Wire::Anthropic, stripe(rules));
     desk.run(&["ask", "Add Stripe checkout", "--yes"]).exits(0);
     assert!(desk.folder.has("src/CheckoutButton.tsx"));
 
     let rules = [in_system("You scope changes of code", submit(&circle))];
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe(rules));
+    let desk = shop(Wire::Anthropic, stripe(rules));
     let ran = desk.run(&["ask", "Add Stripe checkout", "--yes", "--json"]).exits(1);
     let summary = ran.of("completed")[0]["summary"].clone();
     assert!(summary.as_str().is_some_and(|summary| summary.contains("nothing was changed")), "{summary}");
@@ -309,7 +331,7 @@ fn tasks_that_cannot_be_are_asked_for_again_and_no_more_than_twice() {
 fn what_fails_is_tried_again_then_by_a_stronger_model_and_what_builds_on_it_is_skipped() {
     let broken = answer("checkout", "src/api/checkout.ts", "export async function checkout( {\n");
     let rules = [Rule::about("Checkout route\n", Reply::text(broken))];
-    let mut desk = Desk::new(Wire::Anthropic, &FILES, stripe(rules));
+    let mut desk = shop(Wire::Anthropic, stripe(rules));
     desk.set("TIER_B_MODEL", "claude-sonnet-4-6");
     desk.set("TIER_C_MODEL", "claude-opus-4-8");
     let ran = desk.run(&["ask", "Add Stripe checkout", "--yes", "--json"]).exits(1);
@@ -344,7 +366,7 @@ fn a_run_killed_at_work_goes_on_with_the_task_it_was_at() {
             assist_simulator::Manner::Exact,
         )
     });
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe([stalls.times(1), rest]));
+    let desk = shop(Wire::Anthropic, stripe([stalls.times(1), rest]));
     let (run, _) = shown(&desk, "Add Stripe checkout");
     let running = desk.start(&["confirm", &run]);
     desk.sim.blocking_stalled(1);
@@ -364,7 +386,7 @@ fn a_run_killed_at_work_goes_on_with_the_task_it_was_at() {
 
 #[tokio::test]
 async fn in_the_editor_a_card_that_was_closed_waits_and_is_confirmed_after_a_crash() {
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe([]));
+    let desk = shop(Wire::Anthropic, stripe([]));
     let session = desk.plain_sailing().await;
     session.when_asked("Shall I start?", Choice::Dismiss);
     session.ignore(&["assist/event"]);
@@ -383,7 +405,7 @@ async fn in_the_editor_steps_are_confirmed_and_the_card_is_data_too() {
         { "title": "Checkout route", "instructions": "x", "files": ["src/api/checkout.ts"], "tier": "B", "kind": "edit" },
     ] });
     let rules = [scoping("The user has confirmed", Reply::text("").tool("submit_tasks", &tasks.to_string()))];
-    let desk = Desk::new(Wire::OpenAi, &FILES, stripe(rules));
+    let desk = shop(Wire::OpenAi, stripe(rules));
     let session = desk.plain_sailing().await;
     session.when_asked("Shall I start?", Choice::Dismiss);
     let run = session.ask(json!({"intent": "ask", "prompt": "Add Stripe checkout"})).await;
@@ -422,8 +444,12 @@ fn who_wants_plans_always_gets_one_for_a_selection_too() {
     assert_eq!(desk.folder.read(file), with_new_hero());
 
     // And whoever wants none is not asked.
-    let mut desk = Desk::new(Wire::Anthropic, &FILES, stripe([]));
+    let mut desk = shop(Wire::Anthropic, stripe([]));
     desk.set("ASSIST_PLAN_CARD", "never");
+    // Nobody has agreed to its command then, unless a rule does.
+    let rules = "[commands]\nallow = ['npm install *']\nnetwork = ['npm install *']\n";
+    std::fs::create_dir_all(desk.config()).expect("a folder can be made");
+    std::fs::write(desk.config().join("config.toml"), rules).expect("the configuration can be written");
     let ran = desk.run(&["ask", "Add Stripe checkout", "--json"]).exits(0);
     assert!(ran.of("approval_requested").is_empty() && desk.folder.has("src/CheckoutButton.tsx"));
 

@@ -15,6 +15,8 @@ mod bad_input;
 mod budget;
 mod build;
 mod cli_ask;
+#[cfg(unix)]
+mod commands;
 mod conversations;
 mod crash;
 mod demo;

@@ -5,7 +5,7 @@ use assist_simulator::{Manner, Place, Reply, Rule, Script, answer};
 use assist_tests::client::Choice;
 use serde_json::{Value, json};
 
-use crate::assist_plan::{BUTTON, FILES, ROUTE, assist, in_system, shown, stripe};
+use crate::assist_plan::{BUTTON, ROUTE, assist, in_system, shop, shown, stripe};
 use crate::support::{Desk, HERO, HERO_LINES, NEW_HERO, Running, Wire, with_new_hero};
 
 const WORDS: &str = "Use the test keys only.";
@@ -41,7 +41,7 @@ fn asked(desk: &Desk, words: &str) -> String {
 #[test]
 fn words_from_another_terminal_are_minded_by_what_comes_after_them() {
     for wire in Wire::BOTH {
-        let desk = Desk::new(wire, &FILES, stalls_within_the_route());
+        let desk = shop(wire, stalls_within_the_route());
         let (running, run) = at_work(&desk);
         let told = desk.run(&["tell", &run[..8], WORDS]).exits(0);
         assert!(told.stderr.contains("Passed on"), "{}", told.stderr);
@@ -65,7 +65,7 @@ fn words_from_another_terminal_are_minded_by_what_comes_after_them() {
 
 #[test]
 fn a_run_is_paused_from_another_terminal_and_minds_what_it_is_told_while_it_rests() {
-    let desk = Desk::new(Wire::Anthropic, &FILES, stalls_within_the_route());
+    let desk = shop(Wire::Anthropic, stalls_within_the_route());
     let (running, run) = at_work(&desk);
     desk.run(&["pause", &run]).exits(0);
     desk.sim.blocking_disconnected();
@@ -86,7 +86,7 @@ fn a_run_is_paused_from_another_terminal_and_minds_what_it_is_told_while_it_rest
 
 #[test]
 fn a_run_is_stopped_from_another_terminal_and_stays_so() {
-    let desk = Desk::new(Wire::OpenAi, &FILES, stalls_within_the_route());
+    let desk = shop(Wire::OpenAi, stalls_within_the_route());
     let (running, run) = at_work(&desk);
     desk.run(&["stop", &run]).exits(0);
     desk.sim.blocking_disconnected();
@@ -102,7 +102,7 @@ fn a_run_is_stopped_from_another_terminal_and_stays_so() {
 
 #[test]
 fn a_run_that_rests_is_stopped_and_its_story_has_an_end() {
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe([]));
+    let desk = shop(Wire::Anthropic, stripe([]));
     let (run, _) = shown(&desk, "Add Stripe checkout");
     desk.run(&["stop", &run]).exits(0);
     let told = desk.run(&["logs", &run, "--json"]).exits(0);
@@ -121,7 +121,7 @@ fn an_answer_during_which_the_user_adds_something_is_not_the_last() {
             Reply::text("The live keys, I would say.").stall(Place::After("The live".into())),
         ),
     ]);
-    let desk = Desk::new(Wire::Anthropic, &FILES, script);
+    let desk = shop(Wire::Anthropic, script);
     let running = desk.start(&["ask", "Which keys?"]);
     desk.sim.blocking_stalled(1);
     desk.wait_until_kept("The live");
@@ -152,7 +152,7 @@ fn words_that_come_when_nothing_more_is_asked_are_named_at_the_end() {
 
 #[tokio::test]
 async fn a_card_in_an_editor_is_confirmed_from_a_terminal() {
-    let desk = Desk::new(Wire::Anthropic, &FILES, stripe([]));
+    let desk = shop(Wire::Anthropic, stripe([]));
     let session = desk.plain_sailing().await;
     session.when_asked("Shall I start?", Choice::Dismiss);
     let run = session.ask(json!({"intent": "ask", "prompt": "Add Stripe checkout"})).await;
@@ -166,7 +166,7 @@ async fn a_card_in_an_editor_is_confirmed_from_a_terminal() {
 
 #[tokio::test]
 async fn an_editor_pauses_tells_and_goes_on() {
-    let desk = Desk::new(Wire::OpenAi, &FILES, stalls_within_the_route());
+    let desk = shop(Wire::OpenAi, stalls_within_the_route());
     let session = desk.plain_sailing().await;
     session.when_asked("Shall I start?", Choice::Press("Start".to_owned()));
     session.ignore(&["window/showMessage"]);
@@ -191,7 +191,7 @@ async fn an_editor_pauses_tells_and_goes_on() {
 /// An editor stops what a terminal has begun.
 #[tokio::test]
 async fn an_editor_reaches_a_run_of_a_terminal() {
-    let desk = Desk::new(Wire::Anthropic, &FILES, stalls_within_the_route());
+    let desk = shop(Wire::Anthropic, stalls_within_the_route());
     let running = desk.start(&["ask", "Add Stripe checkout", "--yes", "--json"]);
     desk.sim.stalled(1).await;
     let run = desk.sessions()[0]["run"].as_str().expect("a run's id").to_owned();

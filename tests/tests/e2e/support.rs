@@ -83,6 +83,19 @@ impl Desk {
         self.variables.insert(name.to_owned(), value.into());
     }
 
+    /// Puts a program of this name before all others of the user's.
+    pub fn program(&mut self, name: &str, script: &str) {
+        let folder = self.folder.beside("bin");
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let file = folder.join(name);
+        std::fs::write(&file, script).expect("a program can be written");
+        #[cfg(unix)]
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("a program can be made one");
+        let path = std::env::var("PATH").expect("there is a PATH");
+        self.set("PATH", format!("{}:{path}", folder.display()));
+    }
+
     /// Unsets a variable of the user's environment.
     pub fn unset(&mut self, name: &str) {
         self.variables.remove(name);

@@ -31,6 +31,8 @@ pub(crate) enum Work {
     Command {
         /// What.
         line: String,
+        /// Whether it needs the network.
+        network: bool,
     },
 }
 
@@ -53,6 +55,8 @@ struct Item {
     kind: Kind,
     #[serde(default)]
     command: Option<String>,
+    #[serde(default)]
+    network: bool,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +80,8 @@ pub(super) fn schema() -> Value {
                 "depends_on": { "type": "array", "items": { "type": "integer" }, "description": "numbers of the tasks in this list it builds on, from 1" },
                 "tier": { "enum": ["A", "B", "C"], "description": "A: copy, renames, configuration. B: ordinary features. C: hard, or far-reaching" },
                 "kind": { "enum": ["edit", "command"] },
-                "command": { "type": "string", "description": "for a command: the line to run" }
+                "command": { "type": "string", "description": "for a command: the line to run, in the workspace's root" },
+                "network": { "type": "boolean", "description": "for a command: whether it needs the network" }
             }
         } } }
     })
@@ -111,7 +116,7 @@ pub(super) fn read(value: Value) -> Result<Vec<Scoped>, String> {
                 if line.is_empty() || line.contains(char::is_control) {
                     return Err(fault("a command is one line"));
                 }
-                Work::Command { line }
+                Work::Command { line, network: item.network }
             }
         };
         scoped.push(Scoped {
@@ -157,7 +162,7 @@ mod tests {
     fn good_tasks_are_read() {
         let command = json!({ "title": "Install", "instructions": "x", "tier": "a", "kind": "command", "command": "npm i" });
         let tasks = read(json!({ "tasks": [command, edit("Route", &[1])] })).unwrap();
-        assert_eq!(tasks[0].work, Work::Command { line: "npm i".to_owned() });
+        assert_eq!(tasks[0].work, Work::Command { line: "npm i".to_owned(), network: false });
         assert_eq!((tasks[0].tier, &tasks[1].depends_on[..]), (Tier::A, &[1][..]));
     }
 

@@ -141,7 +141,7 @@ impl<'r> Bench<'r> {
 }
 
 /// Marks what a tool found as material, which cannot end the mark itself, and cuts what is too long.
-fn material(tool: &str, text: &str) -> String {
+pub(crate) fn material(tool: &str, text: &str) -> String {
     let text = text.replace("</material", "<\\/material");
     let mut end = text.len().min(MOST_BYTES);
     while !text.is_char_boundary(end) {

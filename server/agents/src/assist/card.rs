@@ -4,6 +4,7 @@
 
 use assist_base::DocPath;
 use assist_gateway::{Tier, Usage};
+use assist_runtime::confine::Confinement;
 use assist_store::{ListFilter, TaskStatus};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,9 @@ pub(crate) struct Step {
     pub(crate) files: Vec<String>,
     #[serde(default)]
     pub(crate) commands: Vec<String>,
+    /// Those of the commands that need the network, word for word.
+    #[serde(default)]
+    pub(crate) network: Vec<String>,
     /// The numbers of the steps it builds on, from 1.
     #[serde(default)]
     pub(crate) needs: Vec<usize>,
@@ -73,6 +77,14 @@ impl Plan {
                     return Some(format!("Step {number}: {error}."));
                 }
             }
+            if step.commands.iter().any(|line| line.trim().is_empty() || line.contains(char::is_control)) {
+                return Some(format!("Step {number}: a command is one line."));
+            }
+            if let Some(odd) = step.network.iter().find(|line| !step.commands.contains(line)) {
+                return Some(format!(
+                    "Step {number}: `network` names `{odd}`, which is not among its commands."
+                ));
+            }
             if step.needs.iter().any(|need| *need == 0 || *need >= number) {
                 return Some(format!("Step {number} can only build on steps before it."));
             }
@@ -89,8 +101,16 @@ impl Plan {
         steps.flat_map(|(_, step)| &step.files).filter_map(|file| DocPath::relative(file).ok()).collect()
     }
 
-    /// The card as Markdown.
-    pub(crate) fn markdown(&self, estimate: &Estimate) -> String {
+    /// The commands that are confirmed with these steps (from 1), each with whether it may use the network.
+    pub(crate) fn commands(&self, chosen: &[usize]) -> Vec<(&str, bool)> {
+        let steps = (1..).zip(&self.steps).filter(|(number, _)| chosen.contains(number));
+        steps
+            .flat_map(|(_, step)| step.commands.iter().map(|line| (line.trim(), step.network.contains(line))))
+            .collect()
+    }
+
+    /// The card as Markdown. `walls` says what holds around commands here.
+    pub(crate) fn markdown(&self, estimate: &Estimate, walls: &Confinement) -> String {
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let quoted = |items: &[String]| {
             items
@@ -110,7 +130,11 @@ impl Plan {
                 card.push_str(&format!("   - Files: {}\n", quoted(&step.files)));
             }
             if !step.commands.is_empty() {
-                card.push_str(&format!("   - You run afterwards: {}\n", quoted(&step.commands)));
+                let run = step.commands.iter().map(|line| {
+                    let online = if step.network.contains(line) { " (with the network)" } else { "" };
+                    format!("{}{online}", quoted(std::slice::from_ref(line)))
+                });
+                card.push_str(&format!("   - Runs: {}\n", run.collect::<Vec<_>>().join(", ")));
             }
             if !step.needs.is_empty() {
                 let needs: Vec<_> = step.needs.iter().map(ToString::to_string).collect();
@@ -128,6 +152,13 @@ impl Plan {
         match estimate.from {
             0 => card.push_str("This is the first time here, so both are a guess.\n"),
             count => card.push_str(&format!("Reckoned from {count} steps done here before.\n")),
+        }
+        if self.steps.iter().any(|step| !step.commands.is_empty()) {
+            card.push_str(&match walls {
+                Confinement::Full => "\nCommands can write in this folder only, and reach the network only where it says so.\n".to_owned(),
+                Confinement::Partial(lacking) => format!("\nCommands can write in this folder only, and reach the network only where it says so; but {lacking}.\n"),
+                Confinement::None(lacking) => format!("\nNothing keeps the commands from changing or reading other files of yours: {lacking}.\n"),
+            });
         }
         card.push_str("\nNothing is committed.\n");
         card
@@ -218,6 +249,7 @@ mod tests {
             why: None,
             files: vec!["src/a.ts".to_owned()],
             commands: Vec::new(),
+            network: Vec::new(),
             needs: needs.to_vec(),
         }
     }
@@ -232,6 +264,8 @@ mod tests {
             (vec![step("One", &[1])], "before it"),
             (vec![step("One", &[2]), step("Two", &[])], "before it"),
             (vec![Step { files: vec!["../x".to_owned()], ..step("One", &[]) }], "leaves the workspace"),
+            (vec![Step { commands: vec!["a\nb".to_owned()], ..step("One", &[]) }], "one line"),
+            (vec![Step { network: vec!["npm i".to_owned()], ..step("One", &[]) }], "not among"),
             (vec![step("Hand it to a Tier A model", &[])], "tier a"),
             (vec![step("The orchestrator runs it", &[])], "orchestrator"),
         ] {

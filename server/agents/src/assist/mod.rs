@@ -16,7 +16,7 @@ mod memory;
 mod receive;
 mod talk;
 mod tools;
-mod wait;
+pub(crate) mod wait;
 
 pub(crate) mod map;
 
@@ -30,7 +30,7 @@ use crate::orchestrator::Report;
 use crate::pipeline::{self, Applier, Task};
 use crate::run::{Break, Run};
 use crate::settings::PlanPolicy;
-pub(crate) use bench::Bench;
+pub(crate) use bench::{Bench, material};
 pub(crate) use card::Plan;
 pub(crate) use context::knowledge;
 pub(crate) use talk::Talk;

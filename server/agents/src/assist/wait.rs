@@ -46,6 +46,9 @@ pub(crate) async fn ask(
             }
             kept["call"] = call.into();
             kept["words"] = question.choices.is_empty().into();
+            // All but the last button agree.
+            let agreeing = question.choices.len().saturating_sub(1);
+            kept["agreeing"] = question.choices[..agreeing].into();
             let detail = question.detail.as_deref().map(|detail| format!("\n\n{detail}")).unwrap_or_default();
             let new = NewApproval {
                 run: run.id,
@@ -103,7 +106,7 @@ async fn decide(
             let feedback: Vec<_> = steps.into_iter().chain(note.clone()).collect();
             (true, Some(feedback.join(" ")))
         }
-        Answer::Text(text) => (words, Some(text.clone())),
+        Answer::Text(text) => (words || agrees(&approval.data, text), Some(text.clone())),
         Answer::No | Answer::Dismissed => (false, None),
     };
     // The checkpoint is what the run reads; it comes first.
@@ -115,4 +118,11 @@ async fn decide(
     store.checkpoints().add(approval.run, ANSWERED, None, data, now).await?;
     store.approvals().decide(approval.id, approved, "user", feedback.as_deref(), now).await?;
     Ok(())
+}
+
+/// Whether words are those of a button that agrees.
+fn agrees(data: &Value, words: &str) -> bool {
+    let words = words.trim().to_lowercase();
+    let buttons = data["agreeing"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    !words.is_empty() && buttons.into_iter().any(|button| button.to_lowercase().starts_with(&words))
 }

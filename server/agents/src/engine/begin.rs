@@ -121,6 +121,8 @@ impl Engine {
             clock: Arc::clone(&self.clock),
             may_write: self.may_write(),
             host,
+            commands: Mutex::new(settings.commands.clone()),
+            wiring: Arc::clone(&self.wiring),
             settings,
             gateway,
             handle: Arc::clone(&handle),

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use assist_base::{Clock, ConversationId, PauseReason, RunId, RunState};
 use assist_gateway::{Gateway, GatewayConfig, GatewayError, ModelRef, Tier};
+use assist_runtime::permission::Rule;
 use assist_runtime::{Trust, Workspace};
 use assist_store::{Found, Owner, Session, Store};
 
@@ -40,6 +41,19 @@ pub trait Wiring: Send + Sync + 'static {
     /// # Errors
     /// [`ConfigError`] where a file cannot be read or holds something that is not a setting.
     fn settings(&self, root: &Path, editor: &Options) -> Result<Settings, ConfigError>;
+
+    /// Keeps that these commands may always run in the workspace at `root`, with the network where `network` says so: in
+    /// the user's own configuration, never in the workspace. Later [`Wiring::settings`] hold it. Called on a blocking thread.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where it could not be kept.
+    fn remember_commands(&self, root: &Path, rules: &[Rule], network: bool) -> Result<(), ConfigError> {
+        let _ = (root, rules, network);
+        Err(ConfigError {
+            message: "There is no place to keep it.".to_owned(),
+            fix: "Allow the command in your own configuration.".to_owned(),
+        })
+    }
 
     /// Opening a workspace takes long, for a reason that is not its own; `why` is one sentence for the user. Called once,
     /// on a blocking thread.

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Order;
 use crate::advisors;
 use crate::ask::{AskRequest, Intent};
+use crate::assist::material;
 use crate::host::HostError;
 use crate::pipeline::{self, Applier};
 use crate::prompts;
@@ -137,7 +138,11 @@ async fn words(run: &Run, order: &Order, task: &Task) -> Result<String, Undone> 
         .map(|other| {
             let output = other.output.clone().unwrap_or_default();
             let done = match output["command"].as_str() {
-                Some(command) => format!("the user will run `{command}`"),
+                Some(command) if output["notRun"].is_string() => format!("the user will run `{command}`"),
+                Some(command) => {
+                    let printed = output["ended"]["output"].as_str().unwrap_or_default();
+                    format!("`{command}` ran.\n{}", material(command, printed))
+                }
                 None => output["summary"].as_str().unwrap_or_default().to_owned(),
             };
             json!({ "title": other.title, "done": done })

@@ -4,11 +4,14 @@
 //! Laws: nothing is begun that was not confirmed; a file that is not on the card is asked about as any other. A task that is
 //! done is never done again, also after a crash. One that fails is tried again, then with a stronger model, then given up,
 //! and what builds on it is skipped and said to be.
-//!
-//! Limits: commands are not run; they are named for the user at the end.
+//! A command runs alone, since nobody knows which files it touches; one that may not run is named for the user at the end,
+//! and what builds on it is done all the same.
 
+mod command;
 mod edit;
+mod permit;
 mod report;
+mod traces;
 
 use std::collections::HashSet;
 
@@ -19,6 +22,8 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use serde_json::json;
 
+pub(crate) use command::{Ended, Ran, run as run_command, walls};
+pub(crate) use permit::{Wanted, denied};
 pub(crate) use report::Report;
 
 use crate::advisors::{self, Scoped, Work};
@@ -39,6 +44,8 @@ pub(crate) struct Order {
     pub(crate) chosen: Vec<usize>,
     /// What is to be minded.
     pub(crate) note: Option<String>,
+    /// Whether the user was asked: only then what the plan lists was agreed to.
+    pub(crate) asked: bool,
 }
 
 /// Carries it out, as far as it goes.
@@ -64,7 +71,9 @@ fn planned(order: &Order, scoped: Vec<Scoped>) -> Vec<NewTask> {
     let tasks = scoped.into_iter().zip(&ids).map(|(task, id)| {
         let input = match &task.work {
             Work::Edit { files } => json!({ "order": order.name, "kind": "edit", "files": files }),
-            Work::Command { line } => json!({ "order": order.name, "kind": "command", "command": line }),
+            Work::Command { line, network } => {
+                json!({ "order": order.name, "kind": "command", "command": line, "network": network })
+            }
         };
         NewTask {
             id: *id,
@@ -83,13 +92,14 @@ fn planned(order: &Order, scoped: Vec<Scoped>) -> Vec<NewTask> {
 async fn waves(run: &Run, order: &Order) -> Result<(), Break> {
     let confirmed: HashSet<DocPath> = order.plan.files(&order.chosen).into_iter().collect();
     let mut at_work = FuturesUnordered::new();
-    let mut busy: Vec<(TaskId, Vec<String>)> = Vec::new();
+    // What each touches; none is everything.
+    let mut busy: Vec<(TaskId, Option<Vec<String>>)> = Vec::new();
     loop {
         run.check()?;
         for task in run.store().tasks().ready(run.id).await? {
-            let files = files(&task);
+            let files = task.input["command"].is_null().then(|| files(&task));
             let clash =
-                busy.iter().any(|(id, others)| *id == task.id || others.iter().any(|f| files.contains(f)));
+                busy.iter().any(|(id, others)| *id == task.id || touch(others.as_deref(), files.as_deref()));
             if task.input["order"] != order.name.as_str() || clash || at_work.len() >= AT_ONCE {
                 continue;
             }
@@ -106,6 +116,14 @@ async fn waves(run: &Run, order: &Order) -> Result<(), Break> {
     }
 }
 
+/// Whether two tasks touch the same.
+fn touch(one: Option<&[String]>, other: Option<&[String]>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.iter().any(|file| other.contains(file)),
+        _ => true,
+    }
+}
+
 fn files(task: &Task) -> Vec<String> {
     let files = task.input["files"].as_array().into_iter().flatten();
     files.filter_map(|file| file.as_str().map(str::to_owned)).collect()
@@ -119,10 +137,8 @@ async fn one(
     confirmed: &HashSet<DocPath>,
 ) -> Result<TaskId, Break> {
     let tasks = run.store().tasks();
-    if let Some(command) = task.input["command"].as_str() {
-        let output = json!({ "command": command });
-        tasks.set_status(task.id, TaskStatus::Done, Some(output), None, run.clock().now()).await?;
-        return Ok(task.id);
+    if let Some(line) = task.input["command"].as_str() {
+        return execute_task(run, order, &task, line).await;
     }
     loop {
         task = tasks.set_status(task.id, TaskStatus::Running, None, None, run.clock().now()).await?;
@@ -146,6 +162,41 @@ async fn one(
                 return Ok(task.id);
             }
         }
+    }
+}
+
+/// Runs a task that is a command. One that may not run is left to the user; one that fails is not tried again.
+async fn execute_task(run: &Run, order: &Order, task: &Task, line: &str) -> Result<TaskId, Break> {
+    let tasks = run.store().tasks();
+    let network = task.input["network"] == true;
+    let listed = order.plan.commands(&order.chosen).contains(&(line, true))
+        || (!network && order.plan.commands(&order.chosen).contains(&(line, false)));
+    let wanted = Wanted {
+        line: line.to_owned(),
+        network,
+        key: task.id.to_string(),
+        confirmed: order.asked && listed,
+        again: false,
+    };
+    tasks.set_status(task.id, TaskStatus::Running, None, None, run.clock().now()).await?;
+    let (status, output, error) = match run_command(run, wanted).await? {
+        Ran::NotRun(why) => (TaskStatus::Done, json!({ "command": line, "notRun": why }), None),
+        Ran::Ended(ended) => {
+            let error = (!ended.success()).then(|| failure(line, &ended));
+            let status = if error.is_some() { TaskStatus::Failed } else { TaskStatus::Done };
+            (status, json!({ "command": line, "ended": ended, "files": ended.files }), error)
+        }
+    };
+    tasks.set_status(task.id, status, Some(output), error, run.clock().now()).await?;
+    Ok(task.id)
+}
+
+/// Why a command failed, with the last that it said.
+fn failure(line: &str, ended: &Ended) -> String {
+    let last = ended.output.lines().rev().find(|line| !line.trim().is_empty());
+    match last {
+        Some(last) => format!("`{line}` failed, {}: {}", ended.how, last.trim()),
+        None => format!("`{line}` failed, {}", ended.how),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use assist_store::{Task, TaskStatus};
 
+use crate::assist::material;
+
 /// What came of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
@@ -11,8 +13,10 @@ pub(crate) struct Report {
     failed: Vec<(String, String)>,
     /// What was not begun, because what it builds on failed.
     skipped: Vec<String>,
-    /// What the user has to run.
-    commands: Vec<String>,
+    /// What the user has to run, and why it was not run.
+    commands: Vec<(String, String)>,
+    /// What was run: the command, how it ended, and what it printed.
+    ran: Vec<(String, String, String)>,
     /// The files that were changed.
     files: Vec<String>,
 }
@@ -22,16 +26,21 @@ impl Report {
         let mut report = Self::default();
         for task in tasks {
             let output = task.output.clone().unwrap_or_default();
+            let files = output["files"].as_array().into_iter().flatten();
+            report.files.extend(files.filter_map(|file| file.as_str().map(str::to_owned)));
+            let command = output["command"].as_str().unwrap_or_default();
+            if output["ended"].is_object() {
+                let text = |key: &str| output["ended"][key].as_str().unwrap_or_default().to_owned();
+                report.ran.push((command.to_owned(), text("how"), text("output")));
+            }
             match task.status {
                 TaskStatus::Done => {
-                    if let Some(command) = output["command"].as_str() {
-                        report.commands.push(command.to_owned());
+                    if let Some(why) = output["notRun"].as_str() {
+                        report.commands.push((command.to_owned(), why.to_owned()));
                         continue;
                     }
                     let summary = output["summary"].as_str().unwrap_or_default().to_owned();
                     report.done.push((task.title.clone(), summary));
-                    let files = output["files"].as_array().into_iter().flatten();
-                    report.files.extend(files.filter_map(|file| file.as_str().map(str::to_owned)));
                 }
                 TaskStatus::Failed => {
                     report.failed.push((task.title.clone(), task.error.clone().unwrap_or_default()));
@@ -58,14 +67,20 @@ impl Report {
         for title in &self.skipped {
             told.push_str(&format!("Skipped: {title}, because it builds on what was not done.\n"));
         }
-        for command in &self.commands {
-            told.push_str(&format!("The user still needs to run: {command}\n"));
+        for (command, how, output) in &self.ran {
+            told.push_str(&format!("Ran: {command}, and {how}.\n"));
+            if !output.is_empty() {
+                told.push_str(&format!("{}\n", material("execute_command", output)));
+            }
+        }
+        for (command, why) in &self.commands {
+            told.push_str(&format!("Not run, because {why}; the user still needs to run: {command}\n"));
         }
         if !self.files.is_empty() {
             told.push_str(&format!("Changed files: {}\n", self.files.join(", ")));
         }
         told.push_str(
-            "Nothing was run or tested. Report this to the user in plain words, and what is left to do.",
+            "Nothing else was run or tested. Report this to the user in plain words, and what is left to do.",
         );
         told
     }
@@ -88,7 +103,8 @@ impl Report {
             sentence.push('.');
         }
         if !self.commands.is_empty() {
-            sentence.push_str(&format!(" You still need to run: {}.", self.commands.join("; ")));
+            let commands: Vec<_> = self.commands.iter().map(|(command, _)| command.as_str()).collect();
+            sentence.push_str(&format!(" You still need to run: {}.", commands.join("; ")));
         }
         sentence
     }

@@ -47,7 +47,11 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 
 impl Commands {
     /// Adds what the user has said to questions in this workspace.
-    pub fn add_said(&mut self, rules: impl IntoIterator<Item = Rule>, network: impl IntoIterator<Item = Rule>) {
+    pub fn add_said(
+        &mut self,
+        rules: impl IntoIterator<Item = Rule>,
+        network: impl IntoIterator<Item = Rule>,
+    ) {
         self.rules.add_user(rules);
         self.network.add_user(network);
     }

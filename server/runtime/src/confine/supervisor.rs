@@ -50,7 +50,6 @@ fn mind() -> io::Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     limit(&order);
 
-    let too_many = Arc::new(AtomicBool::new(false));
     let allowed = order.limits.processes;
     // The thread that starts the command is the one that the walls bind; all others here stay free to end it.
     let started = thread::spawn(move || start(&order)).join();
@@ -62,6 +61,24 @@ fn mind() -> io::Result<()> {
             return say(&mut wire, &Report::Failed { missing: false, message });
         }
     };
+    let ended = attend(wire, reader, pid, confinement, allowed);
+    if ended.is_err() {
+        // Nobody listens any more, perhaps since before it was started: it must not stay.
+        end_all(pid);
+        end_rest(pid);
+    }
+    ended
+}
+
+/// Says that the command runs, waits for its end, and says how it ended.
+fn attend(
+    mut wire: UnixStream,
+    mut reader: BufReader<UnixStream>,
+    pid: Pid,
+    confinement: Confinement,
+    allowed: u32,
+) -> io::Result<()> {
+    let too_many = Arc::new(AtomicBool::new(false));
     say(&mut wire, &Report::Started { pid: pid.as_raw_nonzero().get().cast_unsigned(), confinement })?;
 
     thread::spawn(move || {

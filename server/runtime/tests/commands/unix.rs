@@ -306,7 +306,8 @@ fn git_and_assist_are_read_only() {
         return;
     }
     // And what an installer does beside them works, without a way around.
-    let beside = confined("mkdir node_modules && echo 1 > lock && mv lock package-lock.json && rm -r node_modules");
+    let beside =
+        confined("mkdir node_modules && echo 1 > lock && mv lock package-lock.json && rm -r node_modules");
     assert!(beside.success(), "{beside:?}");
     assert_eq!(fs::read_to_string(place.workspace.join("package-lock.json")).unwrap(), "1\n");
     for attempt in ["umount .git", "mount -o remount,rw .git", "rmdir .assist", "mv .assist .other"] {

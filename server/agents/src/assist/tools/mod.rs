@@ -1,10 +1,12 @@
 //! What Assist can do while it thinks. Each tool is one file here and one line in [`all`].
 //!
-//! Laws: a tool only reads, or asks the user; what changes the workspace is done by the pipeline alone. Arguments come from a
+//! Laws: a tool only reads, or asks the user; what changes the workspace is done by the pipeline alone, and by commands that the
+//! user or their rules allow. Arguments come from a
 //! model and are checked against the tool's own type. Paths stay inside the workspace and out of Git's and Assist's
 //! folders, and files that look like they hold keys are not shown; each such attempt is an event.
 
 mod ask_user;
+mod execute_command;
 mod git_diff;
 mod git_log;
 mod list_files;
@@ -78,7 +80,7 @@ pub(crate) trait Tool: Send + Sync {
 
 /// Every tool.
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
-    const ALL: [&dyn Tool; 11] = [
+    const ALL: [&dyn Tool; 12] = [
         &search::Search,
         &read_file::ReadFile,
         &outline::OutlineFile,
@@ -89,6 +91,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
         &recall::RecallMemory,
         &remember::Remember,
         &ask_user::AskUser,
+        &execute_command::ExecuteCommand,
         &propose_plan::ProposePlan,
     ];
     ALL.into_iter()
@@ -96,8 +99,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
 
 /// What the model may call: nothing is planned where nothing can be changed.
 pub(crate) fn offered(bench: &Bench<'_>) -> Vec<assist_gateway::Tool> {
+    let changing = ["propose_plan", "execute_command"];
     let specs = all().map(Tool::spec);
-    specs.filter(|spec| bench.run.may_write || spec.name != "propose_plan").collect()
+    specs.filter(|spec| bench.run.may_write || !changing.contains(&spec.name.as_str())).collect()
 }
 
 /// What looks at the workspace and does nothing else.

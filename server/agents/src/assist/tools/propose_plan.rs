@@ -9,6 +9,7 @@ use crate::assist::bench::Bench;
 use crate::assist::card::{self, Plan};
 use crate::host::{Answer, Question};
 use crate::orchestrator::{self, Order};
+use crate::run::lock;
 use crate::settings::PlanPolicy;
 
 pub(super) struct ProposePlan;
@@ -29,7 +30,8 @@ impl Tool for ProposePlan {
                             "title": { "type": "string" },
                             "why": { "type": "string" },
                             "files": { "type": "array", "items": { "type": "string" } },
-                            "commands": { "type": "array", "items": { "type": "string" }, "description": "what has to be run for it; the user runs it" },
+                            "commands": { "type": "array", "items": { "type": "string" }, "description": "shell lines that have to be run for it, in the workspace's root; they cannot ask or stay running" },
+                            "network": { "type": "array", "items": { "type": "string" }, "description": "those of the commands that need the network, word for word" },
                             "needs": { "type": "array", "items": { "type": "integer" }, "description": "numbers of the steps it builds on, from 1" }
                         }
                     } }
@@ -50,6 +52,13 @@ impl Tool for ProposePlan {
         if let Some(faults) = plan.faults() {
             return Err(ToolError::Failed(faults));
         }
+        for (line, _) in plan.commands(&(1..=plan.steps.len()).collect::<Vec<_>>()) {
+            let denied = orchestrator::denied(&lock(&bench.run.commands), line);
+            if let Some(why) = denied {
+                return Err(ToolError::Refused(format!("`{line}` cannot be part of a plan: {why}.")));
+            }
+        }
+        let asked = bench.run.settings.plan != PlanPolicy::Never;
         let (chosen, note) = match confirmed(bench, &plan).await? {
             Confirmed::Go(chosen, note) => (chosen, note),
             Confirmed::Not(outcome) => return Ok(outcome),
@@ -59,7 +68,7 @@ impl Tool for ProposePlan {
         run.store().sessions().set_plan(run.id, stored, now).await?;
         let conversations = run.store().conversations();
         conversations.set_outcome(bench.conversation, ConversationOutcome::Tasked, now).await?;
-        let order = Order { name: bench.call_name(), plan, chosen, note };
+        let order = Order { name: bench.call_name(), plan, chosen, note, asked };
         let report = orchestrator::execute(run, &order).await?;
         Ok(Outcome::Said(report.told()))
     }
@@ -79,7 +88,7 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
         return Ok(Confirmed::Go(all, None));
     }
     let estimate = card::estimate(run, plan.steps.len()).await?;
-    let markdown = plan.markdown(&estimate);
+    let markdown = plan.markdown(&estimate, &orchestrator::walls().await);
     let first = plan.summary.split_whitespace().collect::<Vec<_>>().join(" ");
     let question = Question {
         text: format!("{first} Shall I start?"),

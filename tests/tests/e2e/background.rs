@@ -7,7 +7,7 @@ use std::process::Stdio;
 use assist_simulator::{Manner, Place, Reply, Rule, Script, answer};
 use rustix::process::{Pid, Signal, getsid, kill_process};
 
-use crate::assist_plan::{BUTTON, FILES, stripe};
+use crate::assist_plan::{BUTTON, shop, stripe};
 use crate::support::{Desk, HERO, HERO_LINES, NEW_HERO, Running, Wire, with_new_hero};
 
 const FILE: &str = "src/Hero.tsx";
@@ -107,7 +107,7 @@ fn a_background_process_that_dies_leaves_a_paused_run_and_whoever_watches_is_tol
 
 #[test]
 fn a_plan_of_a_background_run_waits_and_is_confirmed_from_any_terminal() {
-    let desk = Desk::new(Wire::OpenAi, &FILES, stripe([]));
+    let desk = shop(Wire::OpenAi, stripe([]));
     let run = desk.run(&["ask", "--detach", "Add Stripe checkout"]).exits(0).stdout.trim().to_owned();
     let watching = desk.start(&["attach", &run]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -161,6 +161,10 @@ function M.folder(files)
   return folder
 end
 
+function M.exists(path)
+  return vim.uv.fs_stat(path) ~= nil
+end
+
 function M.read(path)
   local file = assert(io.open(path, 'rb'))
   local text = file:read('*a')

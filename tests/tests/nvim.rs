@@ -10,7 +10,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use assist_simulator::{Asked, Ending, Manner, Place, Reply, Rule, Script, Simulator, answer};
+use assist_simulator::{Asked, Ending, Manner, Match, Place, Reply, Rule, Script, Simulator, answer};
+use serde_json::{Value, json};
 
 const PATH: &str = "src/page.tsx";
 
@@ -164,6 +165,57 @@ fn new_file() -> Script {
     Script::always(Reply::text(answer("Nav", "src/Nav.tsx", NAV)))
 }
 
+/// What the model writes in the second step of its plan.
+const TOP: &str = "import { Nav } from \"./Nav\";\n\nexport function Top() {\n  return <Nav />;\n}\n";
+
+/// A plan of three steps, of two when the user wants the footer left alone, and the work on it. `scoped` are the tasks.
+fn planned(scoped: &[Value]) -> Script {
+    let in_system = |system: &str, said: &str, reply: Reply| {
+        let when = Match { system: Some(system.into()), last_user: Some(said.into()), ..Match::default() };
+        Rule::when(when, reply)
+    };
+    let plan = |footer: bool| {
+        let mut steps = vec![
+            json!({ "title": "Add a navigation", "why": "it leads home", "files": ["src/Nav.tsx"] }),
+            json!({ "title": "Show it", "files": ["src/top.tsx"], "needs": [1] }),
+        ];
+        if footer {
+            steps.push(json!({ "title": "Say it in the footer", "files": [PATH], "needs": [1] }));
+        }
+        let plan = json!({ "summary": "Visitors find their way.", "steps": steps });
+        Reply::text("").tool("propose_plan", &plan.to_string())
+    };
+    let tasks = json!({ "tasks": scoped });
+    Script::new([
+        in_system("worth remembering", "", Reply::text("{\"memories\": []}")),
+        Rule::asked("The nav\n", Reply::text(answer("Nav", "src/Nav.tsx", NAV))),
+        Rule::asked("The top\n", Reply::text(answer("Top", "src/top.tsx", TOP))),
+        in_system(
+            "You scope changes of code",
+            "The user has confirmed",
+            Reply::text("").tool("submit_tasks", &tasks.to_string()),
+        ),
+        Rule::asked("The plan was carried out", Reply::text("The navigation is there.")),
+        Rule::asked("Leave the footer alone", plan(false)),
+        Rule::asked("people shall find their way", plan(true)),
+    ])
+}
+
+fn task(title: &str, file: &str, depends_on: &[usize]) -> Value {
+    json!({
+        "title": title, "instructions": "Write it.", "files": [file], "depends_on": depends_on, "tier": "B",
+        "kind": "edit",
+    })
+}
+
+fn nav_and_top() -> Script {
+    planned(&[task("The nav", "src/Nav.tsx", &[]), task("The top", "src/top.tsx", &[1])])
+}
+
+fn only_nav() -> Script {
+    planned(&[task("The nav", "src/Nav.tsx", &[])])
+}
+
 macro_rules! mechanics {
     ($($name:ident: $editor:expr;)*) => {$(
         #[test]
@@ -227,6 +279,8 @@ scenarios! {
         Script::always(in_place(|_| "  return <h1 onClick={() => alert(title)}>{title}</h1>;\n".into()));
     an_explanation_appears_beside_the_code, "explain": Script::always(Reply::text(EXPLANATION));
     a_new_file_is_made_after_a_yes_and_undone, "new file": new_file();
+    a_plan_is_changed_in_words_confirmed_carried_out_and_reported, "plan": nav_and_top();
+    some_steps_of_a_plan_are_confirmed, "some steps": only_nav();
     a_question_that_is_put_away_waits, "question put away": new_file();
     undo_takes_a_run_back_and_keeps_later_typing, "undo command": Script::always(Reply::text(hero()));
     two_runs_on_one_file_do_not_mix, "two runs": Script::new([

@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use assist_simulator::{
     Asked, Manner, Match, Place, Reply, Rule, SENTINEL, Script, Simulator, answer, component,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The key that the user of the scenario `no_key` types.
 const TYPED_KEY: &str = "sk-only-for-this-test";
@@ -40,6 +40,10 @@ const FORMAT_COUNT: &str = r#"export function formatCount(count: number): string
   return new Intl.NumberFormat("en").format(count);
 }
 "#;
+
+const NAV: &str = "export function Nav() {\n  return <nav>home</nav>;\n}\n";
+
+const TOP: &str = "import { Nav } from \"./Nav\";\n\nexport function Top() {\n  return <Nav />;\n}\n";
 
 const EXPLANATION: &str = r"`Counter` keeps one number in state and shows it above a button.
 
@@ -122,7 +126,8 @@ fn script() -> Script {
         component("Counter", "src/Counter.tsx", COUNTER),
         component("formatCount", "src/Counter.tsx", FORMAT_COUNT)
     );
-    Script::new([
+    let mut rules = planning();
+    rules.extend([
         Rule::asked("Explain the selected code", Reply { delay_ms: Some(5), ..Reply::text(EXPLANATION) }),
         Rule::asked("Fix the problem", Reply::from_request(repaired)),
         Rule::asked("Add a reset button slowly", slowly(counter())),
@@ -138,7 +143,47 @@ fn script() -> Script {
             Match { last_user: Some("Add a reset button".into()), ..Match::default() },
             Reply { delay_ms: Some(8), ..Reply::text(counter()) },
         ),
-    ])
+    ]);
+    Script::new(rules)
+}
+
+/// A plan of three steps, of two when the user wants the footer left alone, and the work on it.
+fn planning() -> Vec<Rule> {
+    let in_system = |system: &str, said: &str, reply: Reply| {
+        let when = Match { system: Some(system.into()), last_user: Some(said.into()), ..Match::default() };
+        Rule::when(when, reply)
+    };
+    let plan = |footer: bool| {
+        let mut steps = vec![
+            json!({ "title": "Add a navigation", "why": "it leads home from every page", "files": ["src/Nav.tsx"] }),
+            json!({ "title": "Show it", "files": ["src/top.tsx"], "needs": [1] }),
+        ];
+        if footer {
+            steps.push(json!({ "title": "Say it in the footer", "files": ["src/App.tsx"], "needs": [1] }));
+        }
+        let plan = json!({ "summary": "Visitors find their way.", "steps": steps });
+        Reply::text("").tool("propose_plan", &plan.to_string())
+    };
+    let task = |title: &str, file: &str, depends_on: &[usize]| {
+        json!({
+            "title": title, "instructions": "Write it.", "files": [file], "depends_on": depends_on,
+            "tier": "B", "kind": "edit",
+        })
+    };
+    let submit =
+        |tasks: &[Value]| Reply::text("").tool("submit_tasks", &json!({ "tasks": tasks }).to_string());
+    let (nav, top) = (task("The nav", "src/Nav.tsx", &[]), task("The top", "src/top.tsx", &[1]));
+    let scope = "You scope changes of code";
+    vec![
+        in_system("worth remembering", "", Reply::text("{\"memories\": []}")),
+        Rule::asked("The nav\n", Reply::text(answer("Nav", "src/Nav.tsx", NAV))),
+        Rule::asked("The top\n", Reply::text(answer("Top", "src/top.tsx", TOP))),
+        in_system(scope, "2. Show it", submit(&[nav.clone(), top])),
+        in_system(scope, "The user has confirmed", submit(&[nav])),
+        Rule::asked("The plan was carried out", Reply::text("The navigation is there.")),
+        Rule::asked("Leave the footer alone", plan(false)),
+        Rule::asked("Let visitors find their way", plan(true)),
+    ]
 }
 
 /// Repairs the selection that the request holds, under the name and with the id that the system prompt asks for.

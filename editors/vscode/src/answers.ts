@@ -3,8 +3,8 @@
  * images, so an answer could carry text of the workspace to a server just by being shown.
  */
 
-import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
+import { page } from "./page";
 import { fields, text } from "./protocol";
 import { render } from "./render";
 import type { Run, Runs } from "./runs";
@@ -33,8 +33,8 @@ export class Answers implements vscode.TextDocumentContentProvider, vscode.Dispo
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
       runs.onDidChange(({ run, event }) => {
         if (this.panels.has(run.id)) this.draw(run);
-        // A run that changed nothing and said something answered a question.
-        else if (event?.type === "completed" && run.intent !== undefined && run.changedFiles.length === 0 && runs.answer(run) !== "") this.open(run);
+        // A run that changed nothing and said something answered a question; what was planned ends with a report.
+        else if (event?.type === "completed" && run.intent !== undefined && (run.changedFiles.length === 0 || run.planned) && runs.answer(run) !== "") this.open(run);
       }),
     ];
   }
@@ -60,7 +60,7 @@ export class Answers implements vscode.TextDocumentContentProvider, vscode.Dispo
       this.panels.delete(run.id);
     });
     view.webview.onDidReceiveMessage((message: unknown) => void this.heard(run, message));
-    view.webview.html = page();
+    view.webview.html = page(STYLE, BODY, SCRIPT);
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
@@ -119,25 +119,11 @@ function shorten(words: string, most: number): string {
   return one.length <= most ? one : `${one.slice(0, most - 1).trimEnd()}…`;
 }
 
-function page(): string {
-  const nonce = randomBytes(16).toString("hex");
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'nonce-${nonce}'; script-src 'nonce-${nonce}'">
-<style nonce="${nonce}">${STYLE}</style>
-</head>
-<body>
-<header><h1 id="title"></h1><nav>
+const BODY = `<header><h1 id="title"></h1><nav>
 <button data-do="more">Ask more</button><button data-do="copy">Copy</button><button data-do="source">Open as text</button>
 </nav></header>
 <main id="answer" aria-live="polite"></main>
-<footer id="foot" hidden></footer>
-<script nonce="${nonce}">${SCRIPT}</script>
-</body>
-</html>`;
-}
+<footer id="foot" hidden></footer>`;
 
 const STYLE = `
 body { padding: 0 26px 40px; font-size: var(--vscode-font-size); line-height: 1.6; max-width: 78ch; }

@@ -50,6 +50,11 @@ export class Asker {
     await this.ask(params);
   }
 
+  /** Asks about all of the workspace, whatever is open. */
+  async talk(): Promise<void> {
+    if (await this.session.ready()) await this.ask({ intent: "ask" });
+  }
+
   /** Continues a conversation. */
   async followUp(run: Run): Promise<void> {
     if (!(await this.session.ready())) return;

@@ -65,7 +65,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   }
   const about = async (command: string, runId: string): Promise<void> => void (await tell(command, { runId }));
   const sessions = new Sessions(server, about);
-  const questions = new Questions(runs, tell);
+  const questions = new Questions(icon, runs, tell);
   const status = new StatusBar(server, runs, questions, about);
 
   context.subscriptions.push(log, runs, flash, progress, server, prompts, answers, sessions, status, questions);
@@ -80,6 +80,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     );
   }
   const commands: Record<string, () => unknown> = {
+    "assist.ui.talk": () => asker.talk(),
     "assist.ui.cancel": () => cancel(runs, about),
     "assist.ui.undo": () => tell("assist.undo", {}),
     "assist.ui.sessions": () => sessions.pick(),

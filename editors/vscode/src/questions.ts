@@ -4,6 +4,7 @@
  */
 
 import * as vscode from "vscode";
+import { Plans, type Send } from "./plans";
 import type { Question, Run, Runs } from "./runs";
 
 const SCHEME = "assist-question";
@@ -13,13 +14,17 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
   private readonly shown = new Map<string, Question>();
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changed.event;
+  private readonly plans: Plans;
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
+    icon: vscode.Uri,
     runs: Runs,
-    private readonly send: (command: string, argument: { runId: string; text?: string }) => Promise<unknown>,
+    private readonly send: Send,
   ) {
+    this.plans = new Plans(icon, send);
     this.subscriptions = [
+      this.plans,
       this.changed,
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
       runs.onDidChange(({ run, event }) => {
@@ -34,7 +39,14 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
     const { question, id } = run;
     if (question === undefined) return [];
     if (question.choices.length === 0) return [{ label: "Answer…", act: () => this.words(run, question) }];
-    return question.choices.map((label, index) => ({
+    const plan =
+      question.steps > 0
+        ? [
+            { label: "Show the Plan", act: () => this.plans.show(run, question) },
+            { label: "Change the Plan…", act: () => this.words(run, { ...question, text: "What should be different?" }) },
+          ]
+        : [];
+    const choices = question.choices.map((label, index) => ({
       label,
       act: () => {
         if (index === 0) return this.send("assist.confirm", { runId: id });
@@ -42,6 +54,7 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
         return this.send("assist.answer", { runId: id, text: label });
       },
     }));
+    return [...choices.slice(0, 1), ...plan, ...choices.slice(1)];
   }
 
   provideTextDocumentContent(uri: vscode.Uri): string {
@@ -54,7 +67,8 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
   }
 
   private async asked(run: Run, question: Question): Promise<void> {
-    if (question.detail !== undefined) await this.show(run, question);
+    if (question.steps > 0) this.plans.show(run, question);
+    else if (question.detail !== undefined) await this.show(run, question);
     if (question.choices.length === 0) await this.words(run, question);
   }
 
@@ -73,6 +87,7 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
 
   /** An answered question's detail is of no more use. */
   private async hide(run: Run): Promise<void> {
+    this.plans.hide(run);
     if (!this.shown.delete(run.id)) return;
     const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
     const ours = tabs.filter(({ input }) => input instanceof vscode.TabInputText && input.uri.scheme === SCHEME && input.uri.query === run.id);

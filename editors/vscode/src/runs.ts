@@ -20,6 +20,8 @@ export interface Run {
   question: Question | undefined;
   summary: string;
   changedFiles: string[];
+  /** Whether a plan was shown for it. */
+  planned: boolean;
   conversationId: string | undefined;
   readonly messages: Map<string, JoinedText>;
 }
@@ -29,6 +31,8 @@ export interface Question {
   text: string;
   detail: string | undefined;
   choices: string[];
+  /** How many steps the plan has that is asked about; 0 where it is no plan. */
+  steps: number;
 }
 
 /** What an event did to its run. */
@@ -80,7 +84,8 @@ export class Runs implements vscode.Disposable {
       }
       case "approval_requested":
         run.standing = "asking";
-        run.question = { text: text(data.question) ?? "May Assist go on?", detail: text(data.detail), choices: strings(data.choices) };
+        run.question = { text: text(data.question) ?? "May Assist go on?", detail: text(data.detail), choices: strings(data.choices), steps: stepsOf(data.plan) };
+        run.planned ||= run.question.steps > 0;
         break;
       case "text":
         this.say(run, data.messageId, data.offset, data.text);
@@ -149,6 +154,7 @@ export class Runs implements vscode.Disposable {
       question: undefined,
       summary: "",
       changedFiles: [],
+      planned: false,
       conversationId: undefined,
       messages: new Map(),
     };
@@ -159,6 +165,11 @@ export class Runs implements vscode.Disposable {
     }
     return run;
   }
+}
+
+function stepsOf(plan: unknown): number {
+  const { steps } = fields(plan);
+  return Array.isArray(steps) ? steps.length : 0;
 }
 
 /** What an event says, in one line for the log of a run. */

@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import * as vscode from "vscode";
 import { type ClientCapabilities, ExecuteCommandRequest, LanguageClient, type Middleware, State } from "vscode-languageclient/node";
 import { findServer } from "./find";
-import { type ServerStatus, fields, readDelta, readEvent, readStatus } from "./protocol";
+import { type ServerStatus, fields, readDelta, readEvent, readStatus, text } from "./protocol";
 import type { Runs } from "./runs";
 import { saveDocument } from "./save";
 
@@ -145,6 +145,22 @@ export class Session implements vscode.Disposable {
     return true;
   }
 
+  /**
+   * A question with buttons is a message. A plan has a card with the buttons on it: beside it there is no message, since one that was
+   * answered on the card could not be taken away.
+   */
+  private async asked(params: unknown, token: vscode.CancellationToken): Promise<unknown> {
+    const { type, message, actions } = fields(params);
+    const words = text(message) ?? "";
+    const start = words.replace(/…$/, "");
+    const onCard = this.runs.open().some(({ question }) => question !== undefined && question.steps > 0 && oneLine(question.text).startsWith(start));
+    if (onCard) return new Promise((resolve) => token.onCancellationRequested(() => resolve(null)));
+    const buttons = Array.isArray(actions) ? actions.map((action: unknown) => ({ title: text(fields(action).title) ?? "" })) : [];
+    const { showErrorMessage, showWarningMessage, showInformationMessage } = vscode.window;
+    const show = type === 1 ? showErrorMessage : type === 2 ? showWarningMessage : showInformationMessage;
+    return (await show(words, ...buttons)) ?? null;
+  }
+
   private connect(path: string): LanguageClient {
     const client = new LanguageClient(
       "assist",
@@ -181,6 +197,7 @@ export class Session implements vscode.Disposable {
       getState: () => ({ kind: "static" }),
       clear: () => undefined,
     });
+    client.onRequest("window/showMessageRequest", (params: unknown, token: vscode.CancellationToken) => this.asked(params, token));
     client.onRequest("assist/save", (params: unknown) => saveDocument(params));
     client.onNotification("assist/event", (params: unknown) => {
       const event = readEvent(params);
@@ -253,4 +270,8 @@ export async function chooseServer(): Promise<void> {
   const [picked] = (await vscode.window.showOpenDialog({ title: "Choose the assist binary", openLabel: "Use This", canSelectMany: false })) ?? [];
   if (picked === undefined) return;
   await vscode.workspace.getConfiguration("assist").update("server.path", picked.fsPath, vscode.ConfigurationTarget.Global);
+}
+
+function oneLine(words: string): string {
+  return words.replace(/\s+/g, " ").trim();
 }

@@ -51,7 +51,8 @@ export class StatusBar implements vscode.Disposable {
       group(
         "ask",
         { label: "$(sparkle) Ask Assist…", description: "about the selection, the file or the workspace", act: ui("assist.ui.ask") },
-        { label: "$(comment-discussion) Explain", act: ui("assist.ui.explain") },
+        { label: "$(comment-discussion) Talk about the Workspace…", description: "plans before it builds", act: ui("assist.ui.talk") },
+        { label: "$(book) Explain", act: ui("assist.ui.explain") },
       );
       group(
         "history",

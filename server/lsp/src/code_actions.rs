@@ -23,8 +23,9 @@ use crate::transport::Captured;
 
 /// The kind of actions that repair something.
 const QUICKFIX: &str = "quickfix";
-/// The kind of actions that talk about the code or add to it.
-const ASSIST: &str = "refactor.assist";
+/// The kind of actions that talk about the code or add to it. Below `refactor.rewrite`, so that VS Code lists all of ours in
+/// one group and in our order; a kind that it does not know comes last, behind "More Actions".
+const ASSIST: &str = "refactor.rewrite.assist";
 /// The kind of actions that change the selection.
 const REWRITE: &str = "refactor.rewrite";
 

@@ -80,8 +80,22 @@ local change = 'I will let the cards show either price and add a switch above th
   .. component('Pricing', path, pricing)
   .. sentinel
 
+local plan = {
+  summary = 'Visitors see at a glance why Team is worth it.',
+  steps = {
+    { title = 'Mark the Team plan', why = 'it is the one that fits most', files = { 'src/Pricing.tsx', 'src/plans.ts' } },
+    { title = 'Show what a year saves', files = { 'src/Savings.tsx', 'src/Pricing.tsx' }, needs = { 1 } },
+    { title = 'Try a 30-day trial', why = 'the riskiest part', files = { 'src/plans.ts' } },
+  },
+}
+
 return {
   rules = {
+    { when = { system = 'worth remembering' }, reply = { text = '{"memories": []}' } },
+    {
+      when = { last_user = 'More people shall take' },
+      reply = { text = '', tools = { { name = 'propose_plan', arguments = vim.json.encode(plan) } } },
+    },
     {
       when = { last_user = 'a file of its own' },
       reply = { text = component('BillingToggle', 'src/BillingToggle.tsx', toggle) .. sentinel },

@@ -279,7 +279,8 @@ end
 ---@param run assist.Run
 function M.ended(run)
   local section = sections[run]
-  if section and length(section) > 0 and #run.changed == 0 and run.state == 'done' then
+  -- what was planned together ends with a report
+  if section and length(section) > 0 and (#run.changed == 0 or run.planned) and run.state == 'done' then
     show(section)
   end
 end

@@ -23,6 +23,7 @@ local prompts = {
 ---@field range? assist.Range the whole file when nil
 ---@field diagnostics? vim.Diagnostic[]
 ---@field conversation? string
+---@field workspace? boolean about all of the workspace, not about the buffer
 
 --- The conversation that the next question goes on with, by client.
 ---@type table<integer, string>
@@ -79,7 +80,7 @@ local function send(question, mark)
       prompt = question.prompt,
       conversationId = question.conversation or conversations[connected.id],
     }
-    if documents.is_text(bufnr) then
+    if not question.workspace and documents.is_text(bufnr) then
       local file, why = documents.is_file(bufnr)
       if not file and vim.api.nvim_buf_get_name(bufnr) ~= '' then
         return failed(why)
@@ -196,6 +197,9 @@ end
 function M.about(intent, prompt, range)
   local bufnr = vim.api.nvim_get_current_buf()
   local question = { intent = intent, prompt = prompt, bufnr = bufnr, range = range }
+  if intent == 'talk' then
+    question = { intent = 'ask', prompt = prompt, bufnr = bufnr, workspace = true }
+  end
   if intent == 'fix' then
     local lines
     question.diagnostics, lines = find_diagnostics(bufnr, range)

@@ -12,6 +12,7 @@ local M = {}
 ---@field reply? fun(choice?: integer) answers the server's own request, nil closes it unanswered
 ---@field client? integer
 ---@field asked? boolean `vim.ui.select` was opened for it
+---@field steps? boolean[] of a plan: which of its steps are to be done
 
 --- Open questions, oldest first; the oldest is shown.
 ---@type assist.Card[]
@@ -30,9 +31,37 @@ end
 --- Highlights of a diff's lines by their first sign.
 local diff_groups = { ['+'] = 'Added', ['-'] = 'Removed', ['@'] = 'AssistHint' }
 
---- The lines of a card, which of them are choices, the highlights of whole lines, and whether there is a diff.
+--- How many steps of a plan are to be done, and of how many.
+local function chosen(card)
+  local done = #vim.tbl_filter(function(step)
+    return step
+  end, card.steps)
+  return done, #card.steps
+end
+
+--- The detail of a card: of a plan without the sentence that its question says already.
+local function detail_of(card)
+  local detail = vim.trim(card.detail or '')
+  local first, rest = detail:match('^([^\n]+)\n\n(.*)$')
+  if card.steps and first and vim.startswith(card.question, vim.trim(first)) then
+    detail = rest
+  end
+  return vim.split(detail, '\n', { plain = true })
+end
+
+--- A choice as it is listed: the first one of a plan says how much of it is done.
+local function title_of(card, index)
+  local title = card.choices[index]:gsub('\n', ' ')
+  if card.steps and index == 1 then
+    local done, all = chosen(card)
+    return done == all and title or ('%s with %d of %d steps'):format(title, done, all)
+  end
+  return title
+end
+
+--- The lines of a card, which of them are choices, which are steps of a plan, the highlights of whole lines, and whether there is a diff.
 local function compose(card, width)
-  local lines, choices, marks = {}, {}, {}
+  local lines, choices, steps, marks = {}, {}, {}, {}
   local function add(text, group)
     lines[#lines + 1] = text
     if group then
@@ -41,9 +70,18 @@ local function compose(card, width)
   end
   add(card.question, 'AssistTitle')
   local diff, any_diff = false, false
-  for _, line in ipairs(vim.split(vim.trim(card.detail or ''), '\n', { plain = true })) do
+  if card.steps then
+    add('')
+  end
+  for _, line in ipairs(detail_of(card)) do
     line = line:gsub('\r', '')
-    if line:match('^```') and (diff or line:match('^```diff')) then
+    local step = card.steps and tonumber(line:match('^(%d+)%. '))
+    if step and card.steps[step] ~= nil then
+      add((card.steps[step] and '■ ' or '□ ') .. line, not card.steps[step] and 'AssistHint' or nil)
+      steps[#lines] = step
+    elseif card.steps and line:match('^   %- ') then
+      add((line:gsub('^   %- ', '     ')), 'AssistHint')
+    elseif line:match('^```') and (diff or line:match('^```diff')) then
       diff = not diff
       any_diff = true
     elseif not diff then
@@ -56,29 +94,61 @@ local function compose(card, width)
   if lines[#lines] ~= '' then
     add('')
   end
-  for index, title in ipairs(card.choices) do
-    add((' %d  %s'):format(index, title:gsub('\n', ' ')), index == 1 and 'AssistYes' or 'AssistNo')
+  for index in ipairs(card.choices) do
+    add((' %d  %s'):format(index, title_of(card, index)), index == 1 and 'AssistYes' or 'AssistNo')
     choices[#lines] = index
   end
   if #card.choices == 0 then
     add(' :Assist answer {text}', 'AssistHint')
   end
   local more = #cards > 1 and (' · %d more after this'):format(#cards - 1) or ''
+  if card.steps then
+    add(' c  Change it in words', 'AssistNo')
+  end
   add('')
-  add(':Assist confirm · :Assist decline · :Assist answer' .. more, 'AssistHint')
+  if card.steps then
+    add('<Space> leaves a step out or takes it in · q decides later', 'AssistHint')
+  end
+  local into = ':Assist answer' .. (card.steps and ' goes here' or '')
+  add(':Assist confirm · :Assist decline · ' .. into .. more, 'AssistHint')
   local widest = 30
   for _, line in ipairs(lines) do
     widest = math.max(widest, vim.api.nvim_strwidth(line) + 2)
   end
-  return lines, choices, marks, math.min(widest, width), any_diff
+  return lines, choices, steps, marks, math.min(widest, width), any_diff
 end
 
-local function draw()
+--- Leaves the step in the cursor's line out, or takes it in again.
+local function toggle()
+  local card = cards[1]
+  local line = vim.api.nvim_win_get_cursor(0)[1]
+  local step = card and card.steps and vim.b[bufnr].assist_steps[tostring(line)]
+  if step then
+    card.steps[step] = not card.steps[step]
+    M.draw()
+    vim.api.nvim_win_set_cursor(0, { line, 0 })
+  end
+end
+
+--- Asks how the plan shall be otherwise.
+local function change()
+  local card = cards[1]
+  if card and card.steps then
+    vim.ui.input({ prompt = 'What should be different? ' }, function(words)
+      if words and vim.trim(words) ~= '' then
+        M.choose(words, card)
+      end
+    end)
+  end
+end
+
+--- Shows the oldest question, or nothing.
+function M.draw()
   local card = cards[1]
   if not card or config.options.questions == 'select' then
     return hide()
   end
-  local lines, choices, marks, width, diff = compose(card, math.max(30, math.min(100, vim.o.columns - 6)))
+  local lines, choices, steps, marks, width, diff = compose(card, math.max(30, math.min(100, vim.o.columns - 6)))
   if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
     bufnr = vim.api.nvim_create_buf(false, true)
     vim.bo[bufnr].bufhidden = 'hide'
@@ -91,6 +161,8 @@ local function draw()
       local line = vim.api.nvim_win_get_cursor(0)[1]
       M.choose(vim.b[bufnr].assist_choices[tostring(line)])
     end, 'Choose')
+    map('<Space>', toggle, 'Leave the step out, or take it in')
+    map('c', change, 'Change the plan in words')
     for digit = 1, 9 do
       map(tostring(digit), function() M.choose(digit) end, 'Choose ' .. digit)
     end
@@ -103,16 +175,20 @@ local function draw()
   else
     pcall(vim.treesitter.start, bufnr, 'markdown')
   end
-  local by_line = {}
-  for line, index in pairs(choices) do
-    by_line[tostring(line)] = index
+  local function by_line(list)
+    local found = vim.empty_dict()
+    for line, index in pairs(list) do
+      found[tostring(line)] = index
+    end
+    return found
   end
-  vim.b[bufnr].assist_choices = by_line
+  vim.b[bufnr].assist_choices = by_line(choices)
+  vim.b[bufnr].assist_steps = by_line(steps)
   vim.api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
   for _, mark in ipairs(marks) do
     vim.api.nvim_buf_set_extmark(bufnr, namespace, mark[1], 0, { line_hl_group = mark[2] })
   end
-  local height = math.min(#lines, math.max(6, math.floor(vim.o.lines * 0.6)))
+  local height = math.min(#lines, math.max(6, math.floor(vim.o.lines * 0.7)))
   local shape = {
     relative = 'editor',
     width = width,
@@ -133,6 +209,7 @@ local function draw()
     vim.wo[window].linebreak = true
     vim.wo[window].cursorline = true
     vim.wo[window].conceallevel = 2
+    vim.wo[window].concealcursor = 'n'
     vim.wo[window].statuscolumn = ' '
     vim.wo[window].winhighlight = 'NormalFloat:AssistFloat,FloatBorder:AssistBorder,CursorLine:Visual'
   end
@@ -153,7 +230,7 @@ local function remove(card)
       break
     end
   end
-  draw()
+  M.draw()
 end
 
 local function select(card)
@@ -179,7 +256,7 @@ local function select(card)
 end
 
 local function show(card)
-  draw()
+  M.draw()
   if config.options.questions == 'select' and not card.asked then
     vim.schedule(function()
       select(card)
@@ -207,10 +284,18 @@ function M.choose(choice, card)
   if not card or not choice or type(choice) == 'number' and not card.choices[choice] then
     return
   end
+  if choice == 1 and card.steps and chosen(card) == 0 then
+    return require('assist.client').say('No step is left: take one in, or say no to the plan.')
+  end
   local reply = card.reply
   card.reply = nil
   remove(card)
-  if reply and type(choice) == 'number' then
+  local done, all = 0, 0
+  if card.steps then
+    done, all = chosen(card)
+  end
+  local some = choice == 1 and done < all
+  if reply and type(choice) == 'number' and not some then
     reply(choice)
     return
   end
@@ -222,6 +307,11 @@ function M.choose(choice, card)
   end
   if type(choice) == 'string' then
     execute(card, 'assist.answer', { text = choice })
+  elseif some then
+    local steps = vim.tbl_filter(function(step)
+      return card.steps[step]
+    end, vim.fn.range(1, all))
+    execute(card, 'assist.confirm', { steps = steps })
   elseif choice == 1 then
     execute(card, 'assist.confirm', {})
   elseif choice == #card.choices then
@@ -273,14 +363,19 @@ end
 
 --- A run asks. The request to this client for the same question comes right after.
 ---@param run assist.Run
----@param data {question: string, detail?: string, choices?: string[]}
+---@param data {question: string, detail?: string, choices?: string[], plan?: {steps: table[]}}
 function M.requested(run, data)
+  local planned = type(data.plan) == 'table' and type(data.plan.steps) == 'table' and data.plan.steps or nil
+  run.planned = run.planned or planned ~= nil
   local card = {
     run = run,
     client = run.client,
     question = tostring(data.question or ''):gsub('\n', ' '),
     detail = type(data.detail) == 'string' and data.detail or nil,
     choices = type(data.choices) == 'table' and data.choices or {},
+    steps = planned and vim.tbl_map(function()
+      return true
+    end, planned),
   }
   cards[#cards + 1] = card
   show(card)

@@ -183,9 +183,26 @@ local function show_status()
   end)
 end
 
+--- The steps of a plan that `:Assist confirm 1,3` names; nothing where the words are no such list.
+---@param words? string
+---@return integer[]?
+function M.steps(words)
+  if not words or not words:match('^%d[%d%s,]*$') then
+    return nil
+  end
+  local steps = {}
+  for number in words:gmatch('%d+') do
+    if #number > 2 then
+      return nil -- the beginning of a run's id
+    end
+    steps[#steps + 1] = tonumber(number)
+  end
+  return steps
+end
+
 --- Verbs that ask; the rest of the line is added to what they mean.
 local intents =
-  { ask = true, fix = true, explain = true, test = true, document = true, rewrite = true, build = true }
+  { ask = true, talk = true, fix = true, explain = true, test = true, document = true, rewrite = true, build = true }
 
 --- Verbs that steer; they take at most a run's id.
 ---@type table<string, fun(id?: string)>
@@ -205,7 +222,8 @@ local controls = {
     end)
   end,
   confirm = function(id)
-    control('assist.confirm', id, waiting)
+    local steps = M.steps(id)
+    control('assist.confirm', not steps and id or nil, waiting, steps and { steps = steps })
   end,
   decline = function(id)
     control('assist.decline', id, waiting)
@@ -279,7 +297,7 @@ function M.parse(line, whole)
   end
   if controls[first] then
     local id = not bare[first] and rest:match('^[%x%-]+$') and #rest >= 4
-    if rest == '' or id then
+    if rest == '' or id or first == 'confirm' and M.steps(rest) then
       return first, rest
     end
   end

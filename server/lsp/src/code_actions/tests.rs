@@ -63,9 +63,14 @@ fn a_diagnostic_can_be_fixed() {
 
 #[test]
 fn only_the_kinds_asked_for_are_listed() {
-    for (only, count) in
-        [("refactor", 5), ("refactor.rewrite", 1), ("refactor.rewrit", 0), ("source", 0), ("", 5)]
-    {
+    for (only, count) in [
+        ("refactor", 5),
+        ("refactor.rewrite", 5),
+        ("refactor.rewrite.assist", 4),
+        ("refactor.rewrit", 0),
+        ("source", 0),
+        ("", 5),
+    ] {
         let list = offered([0, 0, 1, 0], json!({ "diagnostics": [], "only": [only] }), None, true);
         assert_eq!(titles(&list).len(), count, "{only}");
     }

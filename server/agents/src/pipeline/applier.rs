@@ -7,10 +7,11 @@ use assist_base::{
     ByteRange, ChangeSet, ChangeSetId, DocPath, EventKind, FileChange, FileEdit, MessageId, Outcome, Revision,
 };
 use assist_store::SnapshotKind;
-use assist_syntax::{Candidate, Component, Judgement, Placement, Target, Verdict};
+use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target, Verdict};
 use serde_json::json;
 
 use crate::host::{self, Answer, Document, HostError, Question, Rebased};
+use crate::pipeline::assembly::{self, Skeleton};
 use crate::pipeline::linter;
 use crate::pipeline::modules;
 use crate::pipeline::site::{self, Assignment};
@@ -20,6 +21,9 @@ use crate::settings::ApplyMode;
 
 /// How often a component is placed anew because its file moved on in the very moment.
 const MAX_STALE: usize = 5;
+
+/// How often the checks of what shows a component send it back; after that it is in its place, and its slot stays empty.
+const MAX_UNFIT: usize = 2;
 
 /// What became of a component.
 pub(crate) enum Applied {
@@ -193,9 +197,17 @@ impl Applier {
                 return self.refuse(run, &name, Some(plan.path.as_str()), "malformed", reasons).await;
             }
             let held = self.assignment.as_ref().map(|it| it.site.held_texts()).unwrap_or_default();
-            let after = vec![(plan.path.clone(), plan.placement.after.clone())];
-            let found = run.shadow.check(run, &name, held, after).await?;
+            let mut after = vec![(plan.path.clone(), plan.placement.after.clone())];
+            let shown = self.shown(run, &plan).await?;
+            after.extend(shown.iter().map(|(path, text, _)| (path.clone(), text.clone())));
+            let mut found = run.shadow.check(run, &name, held, after).await?;
             if !found.is_empty() {
+                if let Some(assignment) = self.assignment.as_mut().filter(|_| !shown.is_empty()) {
+                    assignment.unfit += 1;
+                    found.extend(shown.into_iter().map(|(path, _, usage)| {
+                        format!("It was checked where it is to stand: {path} has `{usage}` for it.")
+                    }));
+                }
                 return self.refuse(run, &name, Some(plan.path.as_str()), "refused", found).await;
             }
             let data = json!({
@@ -230,6 +242,30 @@ impl Applier {
         Err(Break::Failed(format!(
             "{name} was not applied: its file kept changing. Ask again when it rests."
         )))
+    }
+
+    /// The skeletons that are there and show the component of a plan, as they will be with it, and what of it they show. None
+    /// where that was tried too often: then it is checked alone, and the skeleton keeps its slot.
+    async fn shown(&self, run: &Run, plan: &Plan) -> Result<Vec<(DocPath, String, String)>, Break> {
+        let Some(assignment) = self.assignment.as_ref().filter(|it| it.unfit < MAX_UNFIT) else {
+            return Ok(Vec::new());
+        };
+        let (site, part) = (&assignment.site, &assignment.part);
+        let mut shown = Vec::new();
+        for skeleton in site.plan().components.iter().filter(|other| other.is_skeleton()) {
+            let takes = skeleton.dependencies.contains(&part.name) && site.is_in_place(&skeleton.name);
+            let Some(language) = Language::of_path(&skeleton.path).filter(|_| takes) else { continue };
+            let Some(document) = site.read(run, &skeleton.path).await? else { continue };
+            let exports = Language::of_path(&plan.path).unwrap_or(language);
+            let exports = assist_syntax::exports(&plan.placement.after, exports);
+            let project = modules::project(run, Some(site), &skeleton.path).await;
+            let view = Skeleton { path: &skeleton.path, text: &document.text, language, project: &project };
+            if let Ok((_, text)) = assembly::fill(&view, part, &exports) {
+                let usage = assembly::usages(&document.text, part).join("` and `");
+                shown.push((skeleton.path.clone(), text, usage));
+            }
+        }
+        Ok(shown)
     }
 
     /// What the linter has against a component of a plan, if anything.

@@ -77,6 +77,12 @@ pub(crate) struct Skeleton<'a> {
     pub(crate) project: &'a Project,
 }
 
+/// What the slots of a component say, each as it would stand there.
+pub(crate) fn usages(text: &str, part: &Part) -> Vec<String> {
+    let own = slots(text).into_iter().filter(|slot| slot.name == part.name);
+    own.map(|slot| if slot.usage.is_empty() { element(part) } else { slot.usage }).collect()
+}
+
 /// The edits that put `part`, which exports `exports`, into its slots, and the text they lead to.
 ///
 /// # Errors

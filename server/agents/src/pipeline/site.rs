@@ -213,11 +213,13 @@ pub(crate) struct Assignment {
     pub(crate) oversize: Option<usize>,
     /// What came in its place.
     pub(crate) others: Vec<String>,
+    /// How often the project's checks had something against it where it is shown.
+    pub(crate) unfit: usize,
 }
 
 impl Assignment {
     pub(crate) fn new(site: Arc<Site>, part: Part) -> Self {
-        Self { site, part, in_place: false, declined: false, oversize: None, others: Vec::new() }
+        Self { site, part, in_place: false, declined: false, oversize: None, others: Vec::new(), unfit: 0 }
     }
 
     /// Checks a component against what was asked for, and gives it the plan's path and exports. `Err` says why it is left

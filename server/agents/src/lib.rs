@@ -29,7 +29,8 @@ pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{
     ApplyMode, BudgetOptions, CommandOptions, Commands, Embeddings, EmbeddingsOptions, Layer, OnFailure,
-    Options, Pipeline, PipelineOptions, PlanPolicy, ProviderOptions, Scope, Settings, TierOptions,
+    Options, Pipeline, PipelineOptions, PlanPolicy, ProviderOptions, Scope, Settings, TierOptions, Web,
+    WebOptions,
 };
 pub use travel::{FileDiff, Kept, Returned};
 pub use undo::Undone;

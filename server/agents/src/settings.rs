@@ -8,6 +8,7 @@
 mod commands;
 mod pipeline;
 mod spending;
+mod web;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use commands::{CommandOptions, Commands};
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use spending::{BudgetOptions, LimitOptions};
+pub use web::{Web, WebOptions};
 
 /// How a verified change reaches the user's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
@@ -96,6 +98,8 @@ pub struct Options {
     pub catalogue: Option<PathBuf>,
     /// User scope only: where recall gets its embeddings.
     pub embeddings: EmbeddingsOptions,
+    /// What of the web may be used.
+    pub web: WebOptions,
 }
 
 /// Models to ask in place of a tier's, each `provider/model`.
@@ -232,6 +236,8 @@ pub struct Settings {
     pub catalogue: Option<PathBuf>,
     /// Where recall gets its embeddings.
     pub embeddings: Option<Embeddings>,
+    /// What of the web may be used.
+    pub web: Web,
     /// One sentence for everything that was said in a place where it does not count.
     pub warnings: Vec<String>,
 }
@@ -294,6 +300,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
     }
     let user = || layers.iter().filter(|layer| layer.scope == Scope::User).map(|layer| &layer.options);
     let budgets = spending::budgets(layers, &mut warnings);
+    let web = Web::resolve(layers, &mut warnings);
     let fallbacks = layers.iter().find_map(|l| l.options.fallbacks.clone());
     let embeddings = embeddings(
         user().find_map(|o| o.embeddings.url.clone()),
@@ -323,6 +330,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         response_cache: layers.iter().find_map(|l| l.options.response_cache).unwrap_or(true),
         catalogue: user().find_map(|o| o.catalogue.clone()),
         embeddings,
+        web,
         pipeline: Pipeline::resolve(layers),
         commands: Commands::resolve(layers, &mut warnings),
         gateway,

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use assist_agents::{
     BudgetOptions, ConfigError, EmbeddingsOptions, Layer, OnFailure, Options, PipelineOptions, PlanPolicy,
-    ProviderOptions, Scope, Settings, TierOptions, Wiring, settings,
+    ProviderOptions, Scope, Settings, TierOptions, WebOptions, Wiring, settings,
 };
 use assist_base::Secret;
-use assist_gateway::{Catalogue, Plan, Transcript, parse_usd, registry};
+use assist_gateway::{Catalogue, Plan, ServicePlace, Transcript, parse_usd, registry, service_info};
 use assist_runtime::permission::Rule;
 
 use crate::args::Global;
@@ -100,6 +100,9 @@ impl Wiring for Config {
                 provider.model = Some(model);
             }
         }
+        if let Some(place) = &mut settings.web.search {
+            complete(place)?;
+        }
         // A provider that nobody knows is kept, so that naming it leads to the sentence that lists the known ones.
         if let Some(file) = &self.flags.replay {
             settings.gateway.replay = Some(transcript(file)?);
@@ -118,6 +121,23 @@ impl Wiring for Config {
     fn waiting(&self, why: &str) {
         let _ = writeln!(std::io::stderr(), "assist: {why}");
     }
+}
+
+/// Adds what the environment says of a service, and its kept key.
+fn complete(place: &mut ServicePlace) -> Result<(), ConfigError> {
+    let Some(info) = service_info(&place.name) else { return Ok(()) };
+    place.url = variable(info.url_var).or_else(|| place.url.take());
+    let Some(key_var) = info.key_var else { return Ok(()) };
+    if let Some(key) = variable(key_var) {
+        place.key = Some(Secret::new(key));
+        place.key_source = Some(key_var.to_owned());
+    } else if place.key.is_some() {
+        place.key_source = Some(USER_FILE.to_owned());
+    } else if let Some((key, source)) = keys::find(info.name)? {
+        place.key = Some(key);
+        place.key_source = Some(source);
+    }
+    Ok(())
 }
 
 /// The model catalogue with the user's file over it: the one that is named, or else `models.toml` beside `config.toml`.
@@ -253,6 +273,12 @@ fn environment() -> Result<Options, ConfigError> {
             url: variable("ASSIST_EMBEDDINGS_URL"),
             model: variable("ASSIST_EMBEDDINGS_MODEL"),
             api_key: variable("ASSIST_EMBEDDINGS_KEY"),
+        },
+        web: WebOptions {
+            search: variable("ASSIST_WEB_SEARCH"),
+            fetch: switch("ASSIST_WEB_FETCH")?,
+            allow_private: switch("ASSIST_WEB_ALLOW_PRIVATE")?,
+            ..WebOptions::default()
         },
         ..Options::default()
     })

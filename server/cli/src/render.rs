@@ -118,6 +118,7 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
         EventKind::AgentStarted if data["component"].is_string() => {
             format!("{} {}", style.dim("…"), style.dim(&format!("writing {}", text("component"))))
         }
+        EventKind::AgentCompleted if data["sources"].is_array() => sources(&data["sources"], style)?,
         EventKind::AgentStarted | EventKind::AgentCompleted | EventKind::Text => return None,
         EventKind::AgentFailed => format!("{} {}: {}", style.bad("✗"), text("agent"), text("reason")),
         EventKind::Status => match (data["message"].as_str(), data["state"].as_str()) {
@@ -221,6 +222,19 @@ fn ran(data: &Value, style: Style) -> Option<String> {
     })
 }
 
+/// The web pages that an answer rests on, a line each.
+fn sources(list: &Value, style: Style) -> Option<String> {
+    let lines: Vec<String> = list
+        .as_array()?
+        .iter()
+        .map(|source| {
+            let part = |name: &str| plain(source[name].as_str().unwrap_or_default());
+            format!("{} {} {}", style.good("•"), part("title"), style.dim(&part("url")))
+        })
+        .collect();
+    Some(lines.join("\n"))
+}
+
 /// One look around, as people read it.
 fn looked(tool: &str, about: &str, state: &str, message: &str, style: Style) -> Option<String> {
     let what = match tool {
@@ -230,6 +244,8 @@ fn looked(tool: &str, about: &str, state: &str, message: &str, style: Style) -> 
         "sessions_search" => "looked through past work for",
         "git_log" => "looked at the history",
         "git_diff" => "looked at the changes",
+        "web_search" => "searched the web for",
+        "web_fetch" => "read the page",
         "recall" => "recalled",
         // What is remembered and asked has events of its own.
         _ if state == "done" => return None,

@@ -21,6 +21,7 @@ mod matching;
 mod playback;
 mod record;
 mod reply;
+mod routes;
 mod script;
 mod simulator;
 mod wire;
@@ -29,6 +30,7 @@ pub use asked::{Asked, Provider, Turn};
 pub use continuation::Manner;
 pub use record::{Finish, Recorded};
 pub use reply::{Compute, Cut, Ending, Failure, Inject, MidError, Place, Reply, Stall, Stop, ToolUse, Usage};
+pub use routes::Route;
 pub use script::{Match, Pattern, Rule, Script, ScriptError, Text};
 pub use simulator::Simulator;
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use crate::asked::Provider;
 use crate::reply::Reply;
+use crate::routes::Route;
 
 /// Rules, tried from the first to the last; the first that matches and is not used up answers.
 /// A request no rule matches is answered with status 400 and noted in [`crate::Simulator::problems`].
@@ -22,6 +23,8 @@ pub struct Script {
     pub alike: Vec<Vec<String>>,
     /// Keys that are accepted. Empty: every key is, but one must be sent (not to Ollama).
     pub keys: Vec<String>,
+    /// Services that are no models, looked at before the models' own paths.
+    pub routes: Vec<Route>,
 }
 
 /// One rule.

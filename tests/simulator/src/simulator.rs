@@ -16,6 +16,7 @@ use crate::http::{HttpRequest, read_request};
 use crate::matching::Uses;
 use crate::playback::{Close, Gate, Plan, play};
 use crate::record::{Finish, Recorded};
+use crate::routes;
 use crate::script::Script;
 use crate::wire::{self, Refusal, Wire};
 
@@ -46,6 +47,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     uses: Uses,
+    /// How often each route has answered.
+    routed: Vec<usize>,
     recorded: Vec<Recorded>,
     problems: Vec<String>,
     /// For each full text the offsets up to which it was sent.
@@ -297,6 +300,9 @@ fn answer(state: &mut State, script: &Script, request: &HttpRequest) -> (usize, 
 }
 
 fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize) -> Plan {
+    if let Some(answer) = routes::answer(&script.routes, &mut state.routed, request) {
+        return chat::refused(answer);
+    }
     let path = request.path.split('?').next().unwrap_or_default();
     let (provider, is_chat) = match (request.method.as_str(), path) {
         ("POST", "/v1/messages") => (Provider::Anthropic, true),

@@ -8,6 +8,7 @@ mod assist_git;
 mod assist_memory;
 mod assist_plan;
 mod assist_talk;
+mod assist_web;
 mod auth_doctor;
 #[cfg(unix)]
 mod background;

@@ -155,7 +155,7 @@ async fn ask(
     };
     let extras = Extras {
         turns: talk.turns.clone(),
-        tools: reading_tools().chain([submit_tool()]).collect(),
+        tools: reading_tools(run).chain([submit_tool()]).collect(),
         tool_choice: if must { ToolChoice::Named(SUBMIT.to_owned()) } else { ToolChoice::Auto },
         reuse: calls::reuse(run),
         complexity: calls::complexity(run, Tier::B, hard),

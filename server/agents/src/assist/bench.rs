@@ -97,7 +97,25 @@ impl<'r> Bench<'r> {
             let told = "You have made this very call before and have its result. Go on with what you know, or answer.";
             return Ok((told.to_owned(), true));
         }
+        if let Some(address) = tool.address(&arguments)
+            && !talk.has_named(address)
+        {
+            let why = "this address was named neither by the user nor by anything that was found";
+            self.tell(&call.name, &about, "refused", Some(&format!("{about} is not read: {why}."))).await?;
+            let fix = "Search for it, or ask the user for the address.";
+            return Ok((format!("Refused: {why}. {fix}"), true));
+        }
         match tool.call(self, Value::Object(arguments)).await {
+            Ok(Outcome::Web(text, sources)) => {
+                let sources: Vec<Value> = sources
+                    .iter()
+                    .map(|source| json!({ "title": source.title, "url": source.url }))
+                    .collect();
+                let mut data = json!({ "tool": call.name, "about": about, "state": "done" });
+                data["sources"] = sources.into();
+                self.run.emit(EventKind::Tool, data).await?;
+                Ok((material(&call.name, &text), false))
+            }
             Ok(Outcome::Material(text)) => {
                 self.tell(&call.name, &about, "done", None).await?;
                 Ok((material(&call.name, &text), false))

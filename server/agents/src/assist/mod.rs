@@ -14,6 +14,7 @@ mod context;
 mod history;
 mod memory;
 mod receive;
+mod sources;
 mod talk;
 mod tools;
 pub(crate) mod wait;
@@ -123,7 +124,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
             }
             run.host.show(run.id, &task.request.title(), &words);
             learn(run, task, &talk, &words).await?;
-            run.emit(EventKind::AgentCompleted, json!({ "agent": "assist" })).await?;
+            sources::completed(run, &words).await?;
             return Ok("Answered.".to_owned());
         }
         let choice = match limit(&talk) {
@@ -178,6 +179,6 @@ fn limit(talk: &Talk) -> Option<&'static str> {
 /// Has the pipeline deal with an answer that holds components, or that broke off.
 async fn finish(run: &Run, task: &mut Task, applier: &mut Applier, talk: &Talk) -> Result<String, Break> {
     let summary = pipeline::finish(run, task, applier, talk.plain()).await?;
-    run.emit(EventKind::AgentCompleted, json!({ "agent": "assist" })).await?;
+    sources::completed(run, "").await?;
     Ok(summary)
 }

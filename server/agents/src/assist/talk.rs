@@ -316,6 +316,19 @@ impl Talk {
         self.done.iter().filter(|done| **done == wanted).count()
     }
 
+    /// Whether the user, or something that a tool found, has named an address exactly so. What the model says does not count.
+    pub(crate) fn has_named(&self, address: &str) -> bool {
+        let said = self.messages.iter().filter(|message| message.role == Role::User);
+        let found = self.turns.iter().filter(|turn| turn.role == Role::User).flat_map(|turn| &turn.parts);
+        !address.trim().is_empty()
+            && (said.into_iter().any(|message| message.text.contains(address))
+                || found.into_iter().any(|part| match part {
+                    Part::Text(text) => text.contains(address),
+                    Part::Result(result) => !result.failed && result.content.contains(address),
+                    Part::Image(_) | Part::Call(_) => false,
+                }))
+    }
+
     /// Whether a tool was called.
     pub(crate) fn has_called(&self, tool: &str) -> bool {
         self.done.iter().any(|done| done.split(' ').next() == Some(tool))

@@ -1,9 +1,9 @@
-//! `assist auth`: keys of model providers.
+//! `assist auth`: keys of model providers and of other services.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use assist_agents::{Options, Wiring};
-use assist_gateway::{ProviderInfo, provider_info, registry};
+use assist_gateway::{provider_info, registry, service_info, services};
 
 use super::{print, root};
 use crate::args::{AuthAction, Global};
@@ -16,7 +16,7 @@ pub async fn run(global: &Global, action: AuthAction) -> Result<Exit, Stop> {
     match action {
         AuthAction::Set { provider } => {
             let info = known(&provider)?;
-            let key = checked_key(&typed(info)?).map_err(Stop::usage)?;
+            let key = checked_key(&typed(info.title)?).map_err(Stop::usage)?;
             let place = keys::keep(info.name, &key)?;
             print(&format!("The key for {} is kept in {place}.\n", info.title));
             if let Some(var) = info.key_var.filter(|var| std::env::var_os(var).is_some()) {
@@ -36,6 +36,15 @@ pub async fn run(global: &Global, action: AuthAction) -> Result<Exit, Stop> {
                 };
                 print(&format!("{:<18} {what}\n", info.name));
             }
+            for info in services() {
+                let Some(var) = info.key_var else { continue };
+                let source = match std::env::var_os(var).filter(|value| !value.is_empty()) {
+                    Some(_) => Some(var.to_owned()),
+                    None => keys::find(info.name)?.map(|(_, source)| source),
+                };
+                let what = source.map_or_else(|| "no key".to_owned(), |source| format!("key from {source}"));
+                print(&format!("{:<18} {what}\n", info.name));
+            }
             Ok(Exit::Done)
         }
         AuthAction::Remove { provider } => {
@@ -50,19 +59,32 @@ pub async fn run(global: &Global, action: AuthAction) -> Result<Exit, Stop> {
     }
 }
 
-fn known(provider: &str) -> Result<&'static ProviderInfo, Stop> {
-    provider_info(provider).ok_or_else(|| {
-        let names: Vec<_> = registry().map(|info| info.name).collect();
-        Stop::usage(format!("There is no provider called `{provider}`: choose one of {}.", names.join(", ")))
-    })
+/// Whose key it is.
+struct Owner {
+    name: &'static str,
+    title: &'static str,
+    key_var: Option<&'static str>,
+}
+
+fn known(name: &str) -> Result<Owner, Stop> {
+    if let Some(info) = provider_info(name) {
+        return Ok(Owner { name: info.name, title: info.title, key_var: info.key_var });
+    }
+    if let Some(info) = service_info(name).filter(|info| info.key_var.is_some()) {
+        return Ok(Owner { name: info.name, title: info.title, key_var: info.key_var });
+    }
+    let names = registry().map(|info| info.name);
+    let more = services().filter(|info| info.key_var.is_some()).map(|info| info.name);
+    let names: Vec<_> = names.chain(more).collect();
+    Err(Stop::usage(format!("There is no provider called `{name}`: choose one of {}.", names.join(", "))))
 }
 
 /// One line of standard input; on a terminal, typed without being shown.
-fn typed(info: &ProviderInfo) -> Result<String, Stop> {
+fn typed(title: &str) -> Result<String, Stop> {
     let stdin = std::io::stdin();
     let mut line = String::new();
     if stdin.is_terminal() {
-        let _ = write!(std::io::stderr(), "Key for {} (it will not be shown): ", info.title);
+        let _ = write!(std::io::stderr(), "Key for {title} (it will not be shown): ");
         let hidden = Hidden::begin();
         stdin.lock().read_line(&mut line)?;
         drop(hidden);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use assist_agents::{Options, Wiring};
+use assist_agents::{Options, Web, Wiring};
 use assist_base::SystemClock;
-use assist_gateway::{Gateway, HealthState, NoBooks, Tier};
+use assist_gateway::{Gateway, HealthState, NoBooks, ServiceKind, Tier, service_info, services};
 use assist_runtime::{Trust, Workspace};
 use assist_store::{Mode, Store};
 use serde_json::{Value, json};
@@ -56,6 +56,7 @@ pub async fn run(global: Global, as_json: bool) -> Result<Exit, Stop> {
             for warning in &settings.warnings {
                 findings.push(Finding::new("configuration", Some(false), warning.clone()));
             }
+            findings.push(web(&settings.web));
             match Gateway::new(settings.gateway, Arc::new(NoBooks), SystemClock::shared()) {
                 Err(error) => findings.push(Finding::new("model", Some(false), error.to_string())),
                 Ok(gateway) => {
@@ -110,6 +111,36 @@ async fn workspace(root: &std::path::Path) -> Vec<Finding> {
         }
     });
     looked.await.into_iter().collect()
+}
+
+/// What of the web may be used. Nothing is asked: a search may cost money.
+fn web(web: &Web) -> Finding {
+    let name = "web";
+    let pages = if web.fetch { "pages are read" } else { "pages are not read" };
+    let Some(place) = &web.search else {
+        return Finding::new(name, web.fetch.then_some(true), format!("no search is set up; {pages}"));
+    };
+    let Some(info) = service_info(&place.name) else {
+        let known: Vec<_> =
+            services().filter(|info| info.kind == ServiceKind::Search).map(|info| info.name).collect();
+        let detail =
+            format!("there is no search called `{}`: choose one of {}", place.name, known.join(", "));
+        return Finding::new(name, Some(false), detail);
+    };
+    match (info.key_var, &place.key_source) {
+        (Some(var), None) => {
+            let detail =
+                format!("{} has no key: run `assist auth set {}` or set {var}", info.title, info.name);
+            Finding::new(name, Some(false), detail)
+        }
+        _ if place.url.is_none() && info.default_url.is_none() => {
+            Finding::new(name, Some(false), format!("{} has no address: set {}", info.title, info.url_var))
+        }
+        (_, source) => {
+            let from = source.as_ref().map(|source| format!(" (key from {source})")).unwrap_or_default();
+            Finding::new(name, Some(true), format!("{}{from}; {pages}", info.title))
+        }
+    }
 }
 
 async fn examine(gateway: &Gateway) -> Vec<Value> {

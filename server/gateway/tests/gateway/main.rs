@@ -11,3 +11,4 @@ mod recording;
 mod resilience;
 mod support;
 mod tools;
+mod web;

@@ -17,6 +17,8 @@ mod recall;
 mod remember;
 mod search;
 mod sessions_search;
+mod web_fetch;
+mod web_search;
 
 use assist_base::DocPath;
 use assist_runtime::git::{GitError, Repository};
@@ -34,11 +36,22 @@ use crate::run::{Break, Run};
 pub(crate) enum Outcome {
     /// Text from elsewhere: marked as material.
     Material(String),
+    /// Text of the web, and the pages it is of: marked as material.
+    Web(String, Vec<Source>),
     /// What Assist or the user says.
     Said(String),
     /// The user wants no more; the run ends with this sentence.
     Over(String),
 }
+
+/// A page of the web.
+pub(crate) struct Source {
+    pub(crate) title: String,
+    pub(crate) url: String,
+}
+
+/// The tool that reads pages.
+pub(crate) const WEB_FETCH: &str = "web_fetch";
 
 /// Why a tool gives nothing back.
 pub(crate) enum ToolError {
@@ -74,13 +87,18 @@ pub(crate) trait Tool: Send + Sync {
     /// What of a call the user sees: a few words.
     fn about(&self, arguments: &Map<String, Value>) -> String;
 
+    /// The address outside that a call goes to: one that somebody else than the model must have named.
+    fn address<'a>(&self, _arguments: &'a Map<String, Value>) -> Option<&'a str> {
+        None
+    }
+
     /// Makes a call.
     async fn call(&self, bench: &mut Bench<'_>, arguments: Value) -> Result<Outcome, ToolError>;
 }
 
 /// Every tool.
 pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
-    const ALL: [&dyn Tool; 12] = [
+    const ALL: [&dyn Tool; 14] = [
         &search::Search,
         &read_file::ReadFile,
         &outline::OutlineFile,
@@ -88,6 +106,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
         &git_log::GitLog,
         &git_diff::GitDiff,
         &sessions_search::SessionsSearch,
+        &web_search::WebSearch,
+        &web_fetch::WebFetch,
         &recall::RecallMemory,
         &remember::Remember,
         &ask_user::AskUser,
@@ -97,17 +117,32 @@ pub(crate) fn all() -> impl Iterator<Item = &'static dyn Tool> {
     ALL.into_iter()
 }
 
-/// What the model may call: nothing is planned where nothing can be changed.
+/// What the model may call: nothing is planned where nothing can be changed, and the web is there where it is set up.
 pub(crate) fn offered(bench: &Bench<'_>) -> Vec<assist_gateway::Tool> {
     let changing = ["propose_plan", "execute_command"];
+    let run = bench.run;
     let specs = all().map(Tool::spec);
-    specs.filter(|spec| bench.run.may_write || !changing.contains(&spec.name.as_str())).collect()
+    specs
+        .filter(|spec| run.may_write || !changing.contains(&spec.name.as_str()))
+        .filter(|spec| is_there(run, &spec.name))
+        .collect()
 }
 
-/// What looks at the workspace and does nothing else.
-pub(crate) fn reading() -> impl Iterator<Item = assist_gateway::Tool> {
-    let reading = ["search", "read_file", "outline", "list_files", "git_log", "git_diff"];
-    all().map(Tool::spec).filter(move |spec| reading.contains(&spec.name.as_str()))
+/// What looks at the workspace, or at the web, and does nothing else.
+pub(crate) fn reading(run: &Run) -> impl Iterator<Item = assist_gateway::Tool> {
+    let reading =
+        ["search", "read_file", "outline", "list_files", "git_log", "git_diff", "web_search", WEB_FETCH];
+    all()
+        .map(Tool::spec)
+        .filter(move |spec| reading.contains(&spec.name.as_str()) && is_there(run, &spec.name))
+}
+
+fn is_there(run: &Run, tool: &str) -> bool {
+    match tool {
+        "web_search" => run.settings.web.search.is_some(),
+        WEB_FETCH => run.settings.web.fetch,
+        _ => true,
+    }
 }
 
 /// A tool as the model is told of it.

@@ -5,6 +5,7 @@
 //! from the environment and the user's file only: a cloned repository cannot point Assist at another server. Nor can it
 //! raise a budget: see `spending`.
 
+mod checks;
 mod commands;
 mod pipeline;
 mod spending;
@@ -17,6 +18,7 @@ use assist_base::Secret;
 use assist_gateway::{GatewayConfig, ProviderConfig, Tier};
 use serde::{Deserialize, Serialize};
 
+pub use checks::{CheckOptions, Checks, ConfiguredCheck};
 pub use commands::{CommandOptions, Commands};
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use spending::{BudgetOptions, LimitOptions};
@@ -83,6 +85,8 @@ pub struct Options {
     pub providers: BTreeMap<String, ProviderOptions>,
     /// Which commands may run.
     pub commands: CommandOptions,
+    /// Which checks run when the work is done.
+    pub checks: CheckOptions,
     /// What may be spent.
     pub budget: BudgetOptions,
     /// How often providers may be asked, by name.
@@ -226,6 +230,8 @@ pub struct Settings {
     pub pipeline: Pipeline,
     /// Which commands may run.
     pub commands: Commands,
+    /// Which checks run when the work is done.
+    pub checks: Checks,
     /// What the gateway needs.
     pub gateway: GatewayConfig,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
@@ -333,6 +339,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         web,
         pipeline: Pipeline::resolve(layers),
         commands: Commands::resolve(layers, &mut warnings),
+        checks: Checks::resolve(layers),
         gateway,
         warnings,
     }

@@ -38,4 +38,6 @@ mod shadow;
 mod steering;
 mod truncation;
 mod typing;
+#[cfg(unix)]
+mod verified;
 mod verify;

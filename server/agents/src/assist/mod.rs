@@ -27,12 +27,12 @@ use assist_store::TransitionNote;
 use serde_json::json;
 
 use crate::ask::{AskRequest, Intent};
-use crate::orchestrator::Report;
+use crate::orchestrator::{self, Report};
 use crate::pipeline::{self, Applier, Task};
 use crate::run::{Break, Run};
 use crate::settings::PlanPolicy;
 pub(crate) use bench::{Bench, material};
-pub(crate) use card::Plan;
+pub(crate) use card::{Plan, Step};
 pub(crate) use context::knowledge;
 pub(crate) use talk::Talk;
 pub(crate) use tools::reading as reading_tools;
@@ -78,7 +78,12 @@ async fn carried_out(run: &Run, result: Result<String, Break>) -> (Result<String
     };
     let files = Report::of(&tasks).files().to_vec();
     let order: Vec<_> = tasks.into_iter().filter(|task| task.input["order"] == last).collect();
-    let report = Report::of(&order);
+    let name = last.as_str().unwrap_or_default();
+    let verified = match orchestrator::verified(run, name).await {
+        Ok(verified) => verified.unwrap_or_default(),
+        Err(error) => return (Err(error), files),
+    };
+    let report = Report::of(&order).with(verified);
     let result = result.and_then(|_| {
         if report.is_whole() { Ok(report.sentence()) } else { Err(Break::Failed(report.sentence())) }
     });

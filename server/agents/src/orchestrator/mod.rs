@@ -12,6 +12,7 @@ mod edit;
 mod permit;
 mod report;
 mod traces;
+mod verify;
 
 use std::collections::HashSet;
 
@@ -25,9 +26,10 @@ use serde_json::json;
 pub(crate) use command::{Ended, Ran, run as run_command, walls};
 pub(crate) use permit::{Wanted, denied};
 pub(crate) use report::Report;
+pub(crate) use verify::{Verified, found as verified, verify};
 
 use crate::advisors::{self, Scoped, Work};
-use crate::assist::Plan;
+use crate::assist::{Plan, Step};
 use crate::run::{Break, Run};
 
 /// How many tasks run at once.
@@ -48,6 +50,15 @@ pub(crate) struct Order {
     pub(crate) asked: bool,
 }
 
+impl Order {
+    /// What is corrected after a build: these files, and no others without asking.
+    pub(crate) fn of_build(summary: String, files: Vec<String>) -> Self {
+        let step = Step { title: summary.clone(), files, ..Step::default() };
+        let plan = Plan { summary, steps: vec![step] };
+        Self { name: "build".to_owned(), plan, chosen: vec![1], note: None, asked: true }
+    }
+}
+
 /// Carries it out, as far as it goes.
 pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
     if of(run, order).await?.is_empty() {
@@ -57,7 +68,10 @@ pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
     }
     run.store().tasks().restart_interrupted(run.id, run.clock().now()).await?;
     waves(run, order).await?;
-    Ok(Report::of(&of(run, order).await?))
+    let report = Report::of(&of(run, order).await?);
+    let verified = verify(run, order, report.files()).await?;
+    // What was corrected is part of it.
+    Ok(Report::of(&of(run, order).await?).with(verified))
 }
 
 /// The tasks of an order.

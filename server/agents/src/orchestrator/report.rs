@@ -2,6 +2,7 @@
 
 use assist_store::{Task, TaskStatus};
 
+use super::Verified;
 use crate::assist::material;
 
 /// What came of an order.
@@ -19,6 +20,8 @@ pub(crate) struct Report {
     ran: Vec<(String, String, String)>,
     /// The files that were changed.
     files: Vec<String>,
+    /// What the project's checks said.
+    verified: Verified,
 }
 
 impl Report {
@@ -55,6 +58,12 @@ impl Report {
         report
     }
 
+    /// With what the project's checks said at the end.
+    pub(crate) fn with(mut self, verified: Verified) -> Self {
+        self.verified = verified;
+        self
+    }
+
     /// For the model, which tells the user.
     pub(crate) fn told(&self) -> String {
         let mut told = "The plan was carried out as far as it went.\n".to_owned();
@@ -78,6 +87,9 @@ impl Report {
         }
         if !self.files.is_empty() {
             told.push_str(&format!("Changed files: {}\n", self.files.join(", ")));
+        }
+        for line in self.verified.lines() {
+            told.push_str(&format!("{line}\n"));
         }
         told.push_str(
             "Nothing else was run or tested. Report this to the user in plain words, and what is left to do.",
@@ -106,6 +118,7 @@ impl Report {
             let commands: Vec<_> = self.commands.iter().map(|(command, _)| command.as_str()).collect();
             sentence.push_str(&format!(" You still need to run: {}.", commands.join("; ")));
         }
+        sentence.push_str(&self.verified.short());
         sentence
     }
 
@@ -116,7 +129,7 @@ impl Report {
 
     /// Whether everything was done that could be.
     pub(crate) fn is_whole(&self) -> bool {
-        self.failed.is_empty() && self.skipped.is_empty()
+        self.failed.is_empty() && self.skipped.is_empty() && self.verified.wrong.is_empty()
     }
 
     /// The files that were changed.

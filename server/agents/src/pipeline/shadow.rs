@@ -110,6 +110,16 @@ impl ShadowStage {
         *state = State::Begun(working);
     }
 
+    /// Gives the copy back, so that another may use it; the next check opens it again.
+    pub(crate) async fn let_go(&self) {
+        let mut state = self.state.lock().await;
+        match std::mem::take(&mut *state) {
+            State::Off => *state = State::Off,
+            State::Begun(working) => drop(working.await),
+            State::New | State::On(_) => {}
+        }
+    }
+
     /// Checks `files` as they would be, with `held` laid over the workspace as well. Returns what is wrong because of them,
     /// for the builder; nothing where all is well or nothing can be checked.
     ///

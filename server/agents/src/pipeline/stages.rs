@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::ask::Intent;
 use crate::host::{Answer, Question};
+use crate::orchestrator::{self, Order, Verified};
 use crate::pipeline::architect::{self, ANSWERED, AnsweredRow, PLANNED};
 use crate::pipeline::assembly::{self, Skeleton, Unfit};
 use crate::pipeline::modules;
@@ -193,9 +194,18 @@ impl Work<'_> {
                         .await?;
                 }
             }
-            return Ok(format!("Built {}.", names.join(", ")));
+            let verified = self.verify().await?;
+            let done = format!("Built {}.{}", names.join(", "), verified.short());
+            return if verified.wrong.is_empty() { Ok(done) } else { Err(Break::Failed(done)) };
         }
         self.give_up(missing).await
+    }
+
+    /// Has the project's own checks look at the whole, and what they find corrected.
+    async fn verify(&mut self) -> Result<Verified, Break> {
+        let changed: Vec<String> = self.changed.iter().cloned().collect();
+        let order = Order::of_build(self.task.request.title(), changed.clone());
+        orchestrator::verify(self.run, &order, &changed).await
     }
 
     /// Finds out what is in place already.

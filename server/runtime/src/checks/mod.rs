@@ -279,6 +279,21 @@ impl Report {
         self.new.is_empty()
     }
 
+    /// The same, compared with another baseline: what that has is not new.
+    pub fn against(mut self, baseline: &Baseline) -> Self {
+        let all = self.new.len() + self.known;
+        self.new = self
+            .checked
+            .iter()
+            .flat_map(|name| {
+                let found = self.now.found.get(name).map(Vec::as_slice).unwrap_or_default();
+                baseline.new_in(name, found)
+            })
+            .collect();
+        self.known = all.saturating_sub(self.new.len());
+        self
+    }
+
     /// The baseline for the next round, when the change that was checked is made.
     pub fn into_baseline(self) -> Baseline {
         self.now

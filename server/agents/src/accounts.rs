@@ -7,6 +7,7 @@ use assist_gateway::{BreakerStatus, Complexity, GatewayError, Need, Spent, Tier,
 use assist_store::{CostsBy, LedgerLine, Totals};
 use serde::Serialize;
 
+use crate::books;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -69,6 +70,8 @@ pub struct CallLine {
 pub struct Today {
     /// What was spent, what is set aside included.
     pub spent_usd: f64,
+    /// Whether that is over all workspaces of the user, or of this one alone.
+    pub everywhere: bool,
     /// The day's budget.
     pub day_usd: Option<f64>,
     /// One run's budget.
@@ -191,23 +194,34 @@ impl Engine {
             None => ledger.totals_since(since).await?,
         };
         let calls = ledger.calls(run, since, CALLS).await?;
-        let day = ledger.outlay(run.unwrap_or_else(RunId::new), day_start(self.clock.now())).await?;
         let budgets = settings.gateway.budgets;
-        let spent =
-            assist_gateway::Spent { run_usd: day.run_usd, day_usd: day.day_usd, ..Default::default() };
+        let (spent, everywhere) = self.spent(run).await?;
         Ok(Costs {
             by: COSTS_BY.iter().find(|(_, other)| *other == by).map_or("day", |(word, _)| word),
             lines: lines.iter().map(|(name, totals)| cost_line(name, totals)).collect(),
             total: cost_line("total", &total),
             calls: calls.into_iter().map(call_line).collect(),
             today: Today {
-                spent_usd: day.day_usd,
+                spent_usd: spent.day_usd,
+                everywhere,
                 day_usd: budgets.day_usd,
                 run_usd: budgets.run_usd,
                 plan: budgets.plan.to_string(),
                 plan_usd: budgets.plan_cap(),
                 left_usd: budgets.remaining(&spent),
             },
+        })
+    }
+
+    /// What a run and this day have spent, and whether the day is counted over all workspaces of the user.
+    async fn spent(self: &Arc<Self>, run: Option<RunId>) -> Result<(Spent, bool), EngineError> {
+        let (run, day) = (run.unwrap_or_else(RunId::new), day_start(self.clock.now()));
+        let here = books::spent(&self.store.ledger().outlay(run, day).await?);
+        Ok(match &self.purse().await.store {
+            Some(user) => {
+                (books::over_all(here, &books::spent(&user.ledger().outlay(run, day).await?)), true)
+            }
+            None => (here, false),
         })
     }
 
@@ -262,9 +276,7 @@ impl Engine {
             }
         });
         let choices = if settings.selects(Tier::B) && !gateway.is_replay() {
-            let ledger = self.store.ledger();
-            let day = ledger.outlay(RunId::new(), day_start(self.clock.now())).await?;
-            let spent = Spent { day_usd: day.day_usd, ..Spent::default() };
+            let (spent, _) = self.spent(None).await?;
             let remaining_usd = settings.gateway.budgets.remaining(&spent);
             Complexity::ALL
                 .into_iter()

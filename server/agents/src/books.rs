@@ -2,21 +2,30 @@
 //! again, and how breakers are.
 //!
 //! Budgets are checked and money is set aside in one immediate transaction, so runs of all processes on the workspace keep
-//! them together. They are counted per workspace: two workspaces each have the whole of a daily cap.
+//! them together. What a run spends is in the workspace's ledger. What a day spends is in the user's own as well, which all their
+//! workspaces share: money is set aside there first, so that a daily cap holds over all of them. Where there is no such
+//! ledger (no home, a read-only one), a day is counted in the workspace alone.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use assist_base::{Clock, RunId};
 use assist_gateway::{
-    Books, BreakerStatus, BudgetRefused, CacheKey, CachedAnswer, Estimate, Reservation, Settlement, Spent,
-    StopReason, day_start,
+    Books, BreakerStatus, BudgetRefused, Budgets, CacheKey, CachedAnswer, Estimate, Reservation, Settlement,
+    Spent, StopReason, day_start,
 };
 use assist_store::{CacheLimits, Entry, LedgerId, Outlay, Owner, Store};
 use async_trait::async_trait;
 
+use crate::run::lock;
+
 /// [`Books`] over a [`Store`].
 pub struct StoreBooks {
     store: Store,
+    /// The user's own ledger, of all their workspaces.
+    user: Option<Store>,
+    /// The calls under way, by their line in the workspace's ledger: their line in the user's.
+    open: Mutex<HashMap<i64, LedgerId>>,
     owner: Owner,
     clock: Arc<dyn Clock>,
     cache: CacheLimits,
@@ -25,13 +34,49 @@ pub struct StoreBooks {
 impl StoreBooks {
     /// Books in `store`, kept by the process `owner`.
     pub fn new(store: Store, owner: Owner, clock: Arc<dyn Clock>) -> Self {
-        Self { store, owner, clock, cache: CacheLimits::default() }
+        let (user, open, cache) = (None, Mutex::default(), CacheLimits::default());
+        Self { store, user, open, owner, clock, cache }
+    }
+
+    /// With the user's own ledger, in which the days of all their workspaces are counted.
+    #[must_use]
+    pub fn with_user(self, user: Option<Store>) -> Self {
+        Self { user, ..self }
     }
 
     /// With other limits for kept answers.
     #[must_use]
     pub fn with_cache(self, cache: CacheLimits) -> Self {
         Self { cache, ..self }
+    }
+
+    /// Sets money aside in the user's ledger, if the day allows it. None where there is none that can be used.
+    async fn reserve_of_user(
+        &self,
+        entry: &Entry,
+        budgets: Budgets,
+    ) -> Result<Option<LedgerId>, BudgetRefused> {
+        let Some(user) = &self.user else { return Ok(None) };
+        let now = self.clock.now();
+        // A run is at home in one workspace, whose ledger knows it.
+        let (of_day, most) = (Budgets { run_usd: None, ..budgets }, entry.cost_usd);
+        let allows = move |outlay: &Outlay| of_day.check(&spent(outlay), most);
+        match user.ledger().reserve_if(entry.clone(), day_start(now), now, allows).await {
+            Ok(Ok(id)) => Ok(Some(id)),
+            Ok(Err(over)) => Err(BudgetRefused { reason: over.to_string() }),
+            Err(error) => {
+                tracing::warn!(%error, "a call is not in the user's ledger; the workspace's counts it");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn withdraw_of_user(&self, id: Option<LedgerId>) {
+        if let (Some(user), Some(id)) = (&self.user, id)
+            && let Err(error) = user.ledger().withdraw(id).await
+        {
+            tracing::warn!(%error, "a call that was not made stays in the user's ledger");
+        }
     }
 }
 
@@ -50,13 +95,21 @@ impl Books for StoreBooks {
             owner: Some(self.owner.clone()),
         };
         let (budgets, most) = (estimate.budgets, estimate.cost_usd);
+        let of_user = self.reserve_of_user(&entry, budgets).await?;
         let allows = move |outlay: &Outlay| budgets.check(&spent(outlay), most);
-        match self.store.ledger().reserve_if(entry, day_start(now), now, allows).await {
-            Ok(Ok(id)) => Ok(Reservation { id: id.0 }),
-            Ok(Err(over)) => Err(BudgetRefused { reason: over.to_string() }),
+        let refused = match self.store.ledger().reserve_if(entry, day_start(now), now, allows).await {
+            Ok(Ok(id)) => {
+                if let Some(of_user) = of_user {
+                    lock(&self.open).insert(id.0, of_user);
+                }
+                return Ok(Reservation { id: id.0 });
+            }
+            Ok(Err(over)) => over.to_string(),
             // A call that cannot be accounted for is not made.
-            Err(error) => Err(BudgetRefused { reason: format!("The call was not made: {error}") }),
-        }
+            Err(error) => format!("The call was not made: {error}"),
+        };
+        self.withdraw_of_user(of_user).await;
+        Err(BudgetRefused { reason: refused })
     }
 
     async fn settle(&self, reservation: Reservation, settlement: Settlement) {
@@ -72,18 +125,33 @@ impl Books for StoreBooks {
             stop: settlement.stop.as_ref().map(StopReason::to_string),
             request_id: settlement.request_id,
         };
-        if let Err(error) = self.store.ledger().settle(LedgerId(reservation.id), used, self.clock.now()).await
+        let now = self.clock.now();
+        let of_user = lock(&self.open).remove(&reservation.id);
+        if let (Some(user), Some(id)) = (&self.user, of_user)
+            && let Err(error) = user.ledger().settle(id, used.clone(), now).await
         {
+            tracing::error!(%error, "a call could not be settled in the user's ledger");
+        }
+        if let Err(error) = self.store.ledger().settle(LedgerId(reservation.id), used, now).await {
             tracing::error!(%error, "a call could not be settled in the ledger");
         }
     }
 
     async fn spent(&self, run: RunId) -> Option<Spent> {
-        match self.store.ledger().outlay(run, day_start(self.clock.now())).await {
-            Ok(outlay) => Some(spent(&outlay)),
+        let day = day_start(self.clock.now());
+        let here = match self.store.ledger().outlay(run, day).await {
+            Ok(outlay) => spent(&outlay),
             Err(error) => {
                 tracing::warn!(%error, "the ledger could not be read");
-                None
+                return None;
+            }
+        };
+        let Some(user) = &self.user else { return Some(here) };
+        match user.ledger().outlay(run, day).await {
+            Ok(everywhere) => Some(over_all(here, &spent(&everywhere))),
+            Err(error) => {
+                tracing::warn!(%error, "the user's ledger could not be read");
+                Some(here)
             }
         }
     }
@@ -123,7 +191,19 @@ impl Books for StoreBooks {
     }
 }
 
-fn spent(outlay: &Outlay) -> Spent {
+/// What the workspace knows of a run, and what all workspaces know of the day. A ledger of the user that was lost or begun
+/// anew does not make what was spent here undone.
+pub(crate) fn over_all(here: Spent, everywhere: &Spent) -> Spent {
+    Spent {
+        day_usd: here.day_usd.max(everywhere.day_usd),
+        day_calls: here.day_calls.max(everywhere.day_calls),
+        unpriced_calls: here.unpriced_calls.max(everywhere.unpriced_calls),
+        saved_usd: here.saved_usd.max(everywhere.saved_usd),
+        ..here
+    }
+}
+
+pub(crate) fn spent(outlay: &Outlay) -> Spent {
     let Outlay { run_usd, run_calls, day_usd, day_calls, unpriced_calls, saved_usd } = *outlay;
     Spent { run_usd, day_usd, run_calls, day_calls, unpriced_calls, saved_usd }
 }

@@ -6,13 +6,33 @@
 //! turns out bad or its run fails or is stopped: asking again then asks a model.
 
 use assist_base::{EventKind, RunState};
-use assist_gateway::{Answer, CacheKey, Completion, Complexity, ModelRef, Reuse, Tier};
+use assist_gateway::{
+    Answer, CacheKey, Call, Completion, Complexity, Message, ModelRef, Request, Reuse, Tier,
+};
 use serde_json::{Value, json};
 
+use crate::pipeline::Conversation;
 use crate::run::{Break, Run};
 
 /// The checkpoint of an answer that the run has kept or used again.
 const REUSABLE: &str = "reusable";
+
+/// A call that writes code in a conversation.
+pub(crate) fn writing(
+    run: &Run,
+    agent: &str,
+    tier: Tier,
+    conversation: &Conversation,
+    messages: Vec<Message>,
+) -> Call {
+    let request = Request {
+        system: conversation.system.clone(),
+        messages,
+        max_output_tokens: run.settings.max_output_tokens,
+        temperature: None,
+    };
+    Call { run: run.id, agent: agent.to_owned(), tier, model: None, request }
+}
 
 /// How hard the task is, for a call of this tier whose model may be chosen by that. None where the model is settled.
 pub(crate) fn complexity(run: &Run, tier: Tier, guess: Complexity) -> Option<Complexity> {

@@ -32,6 +32,7 @@ pub use settings::{
     Layer, OnFailure, Options, Pipeline, PipelineOptions, PlanPolicy, ProviderOptions, Scope, Settings,
     TierOptions, Web, WebOptions,
 };
+pub use settings::{Race, RaceOptions, RaceStage};
 pub use travel::{FileDiff, Kept, Returned};
 pub use undo::Undone;
 

@@ -8,6 +8,7 @@
 mod checks;
 mod commands;
 mod pipeline;
+mod race;
 mod spending;
 mod web;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use checks::{CheckOptions, Checks, ConfiguredCheck};
 pub use commands::{CommandOptions, Commands};
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
+pub use race::{EntrantOptions, Race, RaceOptions, RaceStage};
 pub use spending::{BudgetOptions, LimitOptions};
 pub use web::{Web, WebOptions};
 
@@ -81,6 +83,8 @@ pub struct Options {
     pub max_output_tokens: Option<u32>,
     /// The stages of a run, each of which can be turned off.
     pub pipeline: PipelineOptions,
+    /// User scope only: what is given to several models at once.
+    pub race: RaceOptions,
     /// User scope only: how to reach the providers.
     pub providers: BTreeMap<String, ProviderOptions>,
     /// Which commands may run.
@@ -232,6 +236,8 @@ pub struct Settings {
     pub commands: Commands,
     /// Which checks run when the work is done.
     pub checks: Checks,
+    /// What is given to several models at once.
+    pub race: Race,
     /// What the gateway needs.
     pub gateway: GatewayConfig,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
@@ -340,6 +346,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         pipeline: Pipeline::resolve(layers),
         commands: Commands::resolve(layers, &mut warnings),
         checks: Checks::resolve(layers),
+        race: Race::resolve(layers, &mut warnings),
         gateway,
         warnings,
     }
@@ -438,6 +445,23 @@ mod tests {
             Pipeline { sentinel: false, parallel: 8, on_failure: OnFailure::Restore, ..Pipeline::default() };
         assert_eq!(settings.pipeline, expected);
         assert!(toml::from_str::<Options>("pipeline.ghostfixer = false").is_err());
+    }
+
+    #[test]
+    fn only_the_user_has_models_race() {
+        let race = "[race]\nstages = ['architect']\nentrants = [{ temperature = 0.2 }, { model = 'openai/gpt-5.4' }]";
+        let on = resolve(&[layer(Scope::User, race)]).race;
+        assert!(on.is_on(RaceStage::Architect) && !on.is_on(RaceStage::Builder));
+        assert_eq!((on.entrants.len(), on.entrants[1].model.as_deref()), (2, Some("openai/gpt-5.4")));
+        for scope in [Scope::Workspace, Scope::Editor] {
+            let settings = resolve(&[layer(scope, race)]);
+            assert_eq!((settings.race, settings.warnings.len()), (Race::default(), 1));
+        }
+        let settings = resolve(&[layer(Scope::User, "[race]\nstages = ['builder']\nentrants = [{}]")]);
+        assert_eq!((settings.race, settings.warnings.len()), (Race::default(), 1));
+        for wrong in ["stages = ['linter']", "entrants = [{ temperature = 3.0 }]", "entrant = []"] {
+            assert!(toml::from_str::<Options>(&format!("[race]\n{wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

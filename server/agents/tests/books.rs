@@ -102,6 +102,72 @@ async fn two_hundred_runs_of_four_processes_do_not_overspend_a_dollar() {
     assert!(matches!(cost(&gateway, large, Extras::default()).await, Err(GatewayError::Budget { .. })));
 }
 
+/// One of several workspaces of a user.
+fn workspace(user: &Path, folder: &Path, config: GatewayConfig) -> (Store, Gateway) {
+    let store = Store::open(folder).expect("the database can be opened");
+    let user = Store::open(user).expect("the user's ledger can be opened");
+    let books = StoreBooks::new(store.clone(), owner(), SystemClock::shared()).with_user(Some(user));
+    let gateway = Gateway::new(config, Arc::new(books), SystemClock::shared());
+    (store, gateway.expect("the settings can be used"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_day_is_counted_over_all_workspaces_and_a_run_in_its_own() {
+    let usage = Usage { input: 1_000, output: 800, ..Usage::default() };
+    let simulator = Simulator::start(Script::always(Reply { usage: Some(usage), ..Reply::text("x") }));
+    let folder = tempfile::tempdir().unwrap();
+    let user = folder.path().join("user");
+    let budgets = Budgets { day_usd: Some(0.1), ..Budgets::default() };
+    let workspaces: Vec<_> = (0..4)
+        .map(|index| workspace(&user, &folder.path().join(index.to_string()), config(&simulator, budgets)))
+        .collect();
+    let runs: Vec<_> = (0..40)
+        .map(|index| {
+            let gateway = workspaces[index % workspaces.len()].1.clone();
+            tokio::spawn(async move { cost(&gateway, call(RunId::new()), Extras::default()).await })
+        })
+        .collect();
+    let (mut spent, mut made) = (0.0, 0);
+    for run in runs {
+        match run.await.unwrap() {
+            Ok(cost) => {
+                spent += cost;
+                made += 1;
+            }
+            Err(GatewayError::Budget { usage, .. }) => {
+                let usage = usage.expect("the refusal carries the summary");
+                assert!(usage.spent.day_usd <= 0.1 + 1e-9, "{usage}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(spent <= 0.1 && (2..=6).contains(&made), "{spent} {made}");
+    assert_eq!(simulator.requests().len(), made, "a refused call is not made");
+    let ledger = Store::open(&user).unwrap();
+    let since = assist_base::Timestamp(0);
+    let totals = ledger.ledger().totals_since(since).await.unwrap();
+    assert!((totals.cost_usd - spent).abs() < 1e-9 && totals.open == 0, "{totals:?}");
+    assert_eq!(usize::try_from(totals.calls).unwrap(), made);
+
+    // What the workspace's own ledger refuses is not left in the user's.
+    let tight = Budgets { run_usd: Some(0.001), ..Budgets::default() };
+    let (_, gateway) = workspace(&user, &folder.path().join("0"), config(&simulator, tight));
+    assert!(matches!(
+        cost(&gateway, call(RunId::new()), Extras::default()).await,
+        Err(GatewayError::Budget { .. })
+    ));
+    assert_eq!(ledger.ledger().totals_since(since).await.unwrap().calls, totals.calls);
+    // A ledger of the user that was lost does not make undone what a workspace knows.
+    ledger.close().await;
+    let elsewhere = folder.path().join("new");
+    let (store, gateway) = workspace(&elsewhere, &folder.path().join("0"), config(&simulator, budgets));
+    let known = store.ledger().totals_since(since).await.unwrap().cost_usd;
+    let mut large = call(RunId::new());
+    large.request.max_output_tokens = 6_000;
+    let refused = cost(&gateway, large, Extras::default()).await;
+    assert_eq!(matches!(refused, Err(GatewayError::Budget { .. })), known > 0.005, "{known} {refused:?}");
+}
+
 #[tokio::test]
 async fn a_kept_answer_costs_nothing_and_what_it_cost_is_saved() {
     let usage = Usage { input: 1_000, output: 800, ..Usage::default() };

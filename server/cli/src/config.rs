@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use assist_agents::{
     BudgetOptions, ConfigError, EmbeddingsOptions, Layer, OnFailure, Options, PipelineOptions, PlanPolicy,
@@ -14,7 +14,7 @@ use assist_gateway::{Catalogue, Plan, ServicePlace, Transcript, parse_usd, regis
 use assist_runtime::permission::Rule;
 
 use crate::args::Global;
-use crate::folders::user_folder;
+use crate::folders::{data_folder, user_folder};
 use crate::{keys, queries, said};
 
 /// The name of a workspace's configuration file.
@@ -80,6 +80,10 @@ impl Config {
 }
 
 impl Wiring for Config {
+    fn ledger_folder(&self) -> Option<PathBuf> {
+        data_folder()
+    }
+
     fn notices(&self) -> Vec<String> {
         queries::load().to_vec()
     }

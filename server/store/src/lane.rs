@@ -1,6 +1,11 @@
 //! Threads that own connections. One writes, several read; async callers wait for their answer without blocking an
 //! executor thread, and need no particular runtime.
+//!
+//! Writes that wait in the queue when one begins are committed with it, in one transaction: each in a savepoint of its own, so
+//! that one that fails takes none of the others with it. Nobody is answered before the commit, so nothing is less durable than
+//! alone, and callers at the same time share what a sync of the disk costs.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
@@ -26,8 +31,37 @@ struct Desk {
     durability: Option<Durability>,
 }
 
-/// Work for whoever has a connection, or the reason why nobody has.
-type Job = Box<dyn FnOnce(Result<&mut Desk>) + Send>;
+/// Work for whoever has a connection.
+enum Job {
+    /// For itself.
+    Alone(Alone),
+    /// A write, which may be committed with others.
+    Write(Write),
+}
+
+/// Work that gets the connection, or the reason why nobody has one.
+type Alone = Box<dyn FnOnce(Result<&mut Desk>) + Send>;
+
+/// Work that gets a transaction, or the reason why there is none.
+type Within = Box<dyn FnOnce(Result<&Transaction<'_>>) -> Done + Send>;
+
+/// A write. Its work gets the transaction, or the reason why there is none.
+struct Write {
+    durability: Durability,
+    work: Within,
+}
+
+/// A write that was made and is not committed.
+struct Done {
+    /// Why it failed; none where it is to be committed.
+    failed: Option<StoreError>,
+    /// Answers the caller, told how the commit went.
+    tell: Box<dyn FnOnce(Result<()>) + Send>,
+}
+
+/// How many writes are committed together at most: whoever came first need not wait for all who came since.
+const TOGETHER: usize = 64;
+
 type Connect = Box<dyn Fn() -> Result<Connection> + Send>;
 
 /// What is done with an error on the thread that met it, where files may be touched.
@@ -86,14 +120,23 @@ impl Lane {
         durability: Durability,
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.run(move |desk| {
-            desk.set(durability)?;
-            let tx = begin(&mut desk.conn, TransactionBehavior::Immediate)?;
-            let value = work(&tx)?;
-            tx.commit()?;
-            Ok(value)
-        })
-        .await
+        let (answer, waiting) = oneshot::channel();
+        let on_error = Arc::clone(&self.on_error);
+        let work = Box::new(move |tx: Result<&Transaction<'_>>| {
+            let result = guarded(|| work(tx?)).map_err(|error| on_error(error));
+            let failed = result.as_ref().err().cloned();
+            let tell = move |committed: Result<()>| {
+                let result = match (result, committed) {
+                    (Ok(_), Err(error)) => Err(on_error(error)),
+                    (result, _) => result,
+                };
+                // Nobody may be waiting any more, which changes nothing.
+                let _ = answer.send(result);
+            };
+            Done { failed, tell: Box::new(tell) }
+        });
+        self.send(Job::Write(Write { durability, work }))?;
+        waiting.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs `work` on a connection that is in no transaction.
@@ -110,19 +153,18 @@ impl Lane {
     ) -> Result<T> {
         let (answer, waiting) = oneshot::channel();
         let on_error = Arc::clone(&self.on_error);
-        let job: Job = Box::new(move |desk| {
-            // A panic (a bug) rolls back and ends this call, not the thread that all others need.
-            let result = catch_unwind(AssertUnwindSafe(|| work(desk?)))
-                .unwrap_or_else(|_| Err(StoreError::Sql { message: "an operation panicked".to_owned() }))
-                .map_err(|error| on_error(error));
+        let job: Alone = Box::new(move |desk| {
+            let result = guarded(|| work(desk?)).map_err(|error| on_error(error));
             // Nobody may be waiting any more, which changes nothing.
             let _ = answer.send(result);
         });
-        {
-            let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-            jobs.as_ref().ok_or(StoreError::Closed)?.send(job).map_err(|_| StoreError::Closed)?;
-        }
+        self.send(Job::Alone(job))?;
         waiting.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    fn send(&self, job: Job) -> Result<()> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.as_ref().ok_or(StoreError::Closed)?.send(job).map_err(|_| StoreError::Closed)
     }
 
     /// Finishes what is queued, closes the connections, and returns when all of it is done.
@@ -139,23 +181,114 @@ impl Lane {
 /// The life of one thread.
 fn work(queue: &Mutex<mpsc::Receiver<Job>>, first: Option<Connection>, connect: &Connect) {
     let mut desk = first.map(Desk::new);
+    let mut next = None;
     loop {
-        // Whoever holds the lock waits for the next job; the others wait for the lock.
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        match &mut desk {
-            Some(desk) => job(Ok(desk)),
-            None => match connect() {
-                Ok(conn) => job(Ok(desk.insert(Desk::new(conn)))),
-                Err(error) => job(Err(error)),
+        let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let job = match next.take() {
+            Some(job) => job,
+            // Whoever holds the lock waits for the next job; the others wait for the lock.
+            None => match queue().recv() {
+                Ok(job) => job,
+                Err(_) => return,
             },
+        };
+        let desk = match &mut desk {
+            Some(desk) => Ok(desk),
+            None => connect().map(|conn| desk.insert(Desk::new(conn))),
+        };
+        match job {
+            Job::Alone(work) => work(desk),
+            Job::Write(first) => {
+                let mut group = VecDeque::from([first]);
+                while group.len() < TOGETHER && next.is_none() {
+                    match queue().try_recv() {
+                        Ok(Job::Write(write)) => group.push_back(write),
+                        Ok(other) => next = Some(other),
+                        Err(_) => break,
+                    }
+                }
+                match desk {
+                    Ok(desk) => desk.write_together(group),
+                    Err(error) => refuse(group, &error),
+                }
+            }
         }
     }
+}
+
+/// A panic (a bug) rolls back and ends this call, not the thread that all others need.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(StoreError::Sql { message: "an operation panicked".to_owned() }))
+}
+
+fn refuse(group: impl IntoIterator<Item = Write>, error: &StoreError) {
+    for write in group {
+        ((write.work)(Err(error.clone())).tell)(Ok(()));
+    }
+}
+
+/// Makes one of several writes of a transaction, so that it can fail by itself.
+fn within(tx: &Transaction<'_>, write: Write) -> Done {
+    let say = |sql: &str| -> Result<()> {
+        tx.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    };
+    if let Err(error) = say("SAVEPOINT one") {
+        return (write.work)(Err(error));
+    }
+    let done = (write.work)(Ok(tx));
+    // After some errors, a full disk for one, SQLite has rolled back everything already.
+    if !tx.is_autocommit() {
+        let undone = if done.failed.is_some() { say("ROLLBACK TO one") } else { Ok(()) };
+        if let Err(error) = undone.and_then(|()| say("RELEASE one")) {
+            tracing::error!(%error, "a part of a transaction could not be ended");
+        }
+    }
+    done
 }
 
 impl Desk {
     fn new(conn: Connection) -> Self {
         Self { conn, durability: None }
+    }
+
+    /// Makes these writes and commits them together. What SQLite rolled back before its time is an error to all it held.
+    fn write_together(&mut self, mut group: VecDeque<Write>) {
+        while let Some(full) =
+            group.iter().map(|write| write.durability == Durability::Full).reduce(|a, b| a || b)
+        {
+            let durability = if full { Durability::Full } else { Durability::Normal };
+            let tx = match self
+                .set(durability)
+                .and_then(|()| begin(&mut self.conn, TransactionBehavior::Immediate))
+            {
+                Ok(tx) => tx,
+                Err(error) => return refuse(group, &error),
+            };
+            let is_alone = group.len() == 1;
+            let mut made = Vec::new();
+            while let Some(write) = group.pop_front() {
+                made.push(if is_alone { (write.work)(Ok(&tx)) } else { within(&tx, write) });
+                if tx.is_autocommit() {
+                    break;
+                }
+            }
+            let committed = if tx.is_autocommit() {
+                let why = made.last().and_then(|done| done.failed.clone());
+                let lost = || StoreError::Sql { message: "the transaction was rolled back".to_owned() };
+                Err(why.unwrap_or_else(lost))
+            } else if made.iter().any(|done| done.failed.is_none()) {
+                tx.commit().map_err(StoreError::from)
+            } else {
+                // Dropped, and so rolled back, before anyone is answered.
+                drop(tx);
+                Ok(())
+            };
+            for done in made {
+                (done.tell)(committed.clone());
+            }
+        }
     }
 
     fn set(&mut self, durability: Durability) -> Result<()> {

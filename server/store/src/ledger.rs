@@ -264,6 +264,15 @@ impl Ledger<'_> {
             .await
     }
 
+    /// Takes back a reservation of a call that was not made after all. False when it was settled, or is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn withdraw(&self, id: LedgerId) -> Result<bool> {
+        let sql = "DELETE FROM ledger WHERE id = ?1 AND settled_at IS NULL";
+        self.0.write(Durability::Normal, move |tx| Ok(rows::run(tx, sql, [id.0])? > 0)).await
+    }
+
     /// Settles at its estimate what was reserved by processes that are dead, and returns how many calls that were. An owner
     /// with another `boot` than `me` cannot be looked up; its reservations are settled when they are `stale_after` old.
     /// Should such an owner live after all, its own settlement replaces this one.

@@ -80,3 +80,45 @@ fn processes_at_once_keep_one_budget() {
     });
     assert!(totals.cost_usd <= 0.1 && totals.open == 0 && done < 10, "{totals:?} {ended:?}");
 }
+
+#[test]
+fn a_day_is_counted_over_all_workspaces_of_a_user() {
+    // Each answer costs 12.3 cents; before it is made, as much and a little more is set aside.
+    let dear = || {
+        let usage = Usage { input: 1_000, output: 8_000, ..Usage::default() };
+        Script::always(Reply { usage: Some(usage), ..Reply::text(answer("Hero", FILE, NEW_HERO)) })
+    };
+    let desk = || {
+        let mut desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], dear());
+        desk.set("TIER_B_MODEL", "claude-sonnet-4-6");
+        desk.set("ASSIST_DAILY_CAP_USD", "0.2");
+        desk
+    };
+    let (first, mut second) = (desk(), desk());
+    let home = second.variables()["HOME"].clone();
+    first.run(&ASK).exits(0);
+    second.set("HOME", first.variables()["HOME"].clone());
+    let ran = second.run(&ASK).exits(1);
+    assert!(ran.stderr.contains("today's budget of $0.20"), "{}", ran.stderr);
+    assert_eq!(second.sim.requests().len(), 0);
+    let costs = second.run(&["costs"]).exits(0).stdout;
+    assert!(costs.contains("Today: $0.1230 in all your workspaces, $0.0770 left"), "{costs}");
+    // Of another user, the same workspace has the whole day.
+    second.set("HOME", home);
+    let id = second.sessions()[0]["run"].as_str().expect("an id").to_owned();
+    second.run(&["resume", &id]).exits(0);
+
+    // Without a place for that ledger, a day is counted here, and that is said once.
+    let mut third = desk();
+    let nowhere = third.folder.beside("data").join("a file");
+    std::fs::write(&nowhere, "").expect("a file can be written");
+    third.set("ASSIST_DATA_DIR", nowhere.join("ledger").display().to_string());
+    let ran = third.run(&["ask", "Go", "--file", FILE, "--lines", HERO_LINES, "--json"]).exits(0);
+    assert_eq!(ran.stdout.matches("counted in this workspace alone").count(), 1, "{}", ran.stdout);
+    let ran = third.run(&ASK).exits(1);
+    assert!(ran.stderr.contains("today's budget of $0.20"), "{}", ran.stderr);
+    assert!(
+        third.run(&["costs"]).exits(0).stdout.contains("Today: $0.1230 in this workspace"),
+        "counted here"
+    );
+}

@@ -84,7 +84,7 @@ fn is_about(request: &Recorded, about: &str) -> bool {
     asked.all_messages().contains(about)
 }
 
-fn calls_for(desk: &Desk, name: &str) -> usize {
+pub fn calls_for(desk: &Desk, name: &str) -> usize {
     calls(desk, &format!("Write the component {name}, and no other."))
 }
 

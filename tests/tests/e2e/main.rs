@@ -31,11 +31,13 @@ mod lsp_control;
 mod lsp_edits;
 mod lsp_kept;
 mod matrix;
+mod newer;
 mod reuse;
 mod sessions;
 #[cfg(unix)]
 mod shadow;
 mod steering;
+mod tls;
 mod truncation;
 mod typing;
 #[cfg(unix)]

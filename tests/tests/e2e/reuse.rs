@@ -1,9 +1,9 @@
 //! What was answered before is not paid for again, and what was no good is not answered again. Which model a call goes to.
 
-use assist_simulator::{Reply, Rule, Usage, answer};
+use assist_simulator::{Match, Place, Reply, Rule, Usage, answer};
 use serde_json::{Value, json};
 
-use crate::build::{FOOTER, build, built, calls, desk, plan, script, writes};
+use crate::build::{FOOTER, build, built, calls, calls_for, desk, plan, script, writes};
 use crate::support::Desk;
 
 const PLAN: &str = "Plan what follows";
@@ -129,4 +129,80 @@ fn how_hard_a_component_is_decides_who_writes_it_while_a_budget_holds() {
     let newest = costs(&desk, &["--calls"]);
     assert_eq!(newest["calls"][0]["model"], "anthropic/claude-opus-4-6");
     assert_eq!(newest["calls"][0]["reason"], "the model of tier B");
+}
+
+/// What a model says to a question of these words.
+fn of_model(model: &str, asked: &str, reply: Reply) -> Rule {
+    let when = Match { model: Some(model.into()), messages: Some(asked.into()), ..Match::default() };
+    Rule::when(when, reply)
+}
+
+const ENTRANTS: &str = "entrants = [{ model = 'claude-haiku-4-5' }, { model = 'claude-opus-4-6' }, { model = 'claude-sonnet-4-6', temperature = 0.3 }]\n";
+
+#[test]
+fn models_race_for_a_plan_and_for_a_component_and_the_losers_are_billed() {
+    // The first is quick and wrong, the second never comes to its end, the third is right.
+    let footer = "Write the component Footer, and no other.";
+    let wrong = answer("Footer", FOOTER, "export function Footer( {\n");
+    let endless = |text: String| Reply::text(text).stall(Place::Char(40));
+    let desk = desk(script([
+        of_model("claude-haiku-4-5", footer, Reply::text(wrong.clone())),
+        of_model("claude-opus-4-6", footer, endless(wrong)),
+        of_model("claude-haiku-4-5", PLAN, Reply::text("I would rather not.")),
+        of_model("claude-opus-4-6", PLAN, endless(plan().to_string())),
+    ]));
+    let race = format!("[race]\nstages = ['architect', 'builder']\n{ENTRANTS}");
+    std::fs::create_dir_all(desk.config()).expect("the folder can be made");
+    std::fs::write(desk.config().join("config.toml"), race).expect("the file can be written");
+    let ran = build(&desk).exits(0);
+    built(&desk);
+    for said in [
+        "3 models race for the plan",
+        "anthropic/claude-sonnet-4-6 has won the race for the plan",
+        "anthropic/claude-sonnet-4-6 has won the race for Footer",
+    ] {
+        assert!(ran.stdout.contains(said), "{said:?} is not in {}", ran.stdout);
+    }
+    // Of a race nobody is asked twice.
+    assert_eq!((calls(&desk, PLAN), calls_for(&desk, "Footer")), (3, 3));
+    let temperature = desk
+        .sim
+        .requests()
+        .into_iter()
+        .find(|request| request.asked.as_ref().is_some_and(|asked| asked.model == "claude-sonnet-4-6"));
+    let temperature = temperature.and_then(|request| request.json()["temperature"].as_f64());
+    assert!(temperature.is_some_and(|temperature| (temperature - 0.3).abs() < 1e-6), "{temperature:?}");
+    // Whoever lost is in the books with what it used, at the latest when the next process looks.
+    let by_model = costs(&desk, &["--by", "model"]);
+    for model in ["haiku-4-5", "opus-4-6", "sonnet-4-6"] {
+        let line = line(&by_model, &format!("anthropic/claude-{model}"));
+        assert!(line["costUsd"].as_f64().is_some_and(|usd| usd > 0.0) && line["open"] == 0, "{line}");
+    }
+    let stopped = line(&by_model, "anthropic/claude-opus-4-6");
+    assert!(stopped["estimated"].as_u64().is_some_and(|count| count >= 2), "{stopped}");
+}
+
+#[test]
+fn a_race_that_nobody_wins_goes_the_usual_way() {
+    let footer = "Write the component Footer, and no other.";
+    let wrong = answer("Footer", FOOTER, "export function Footer( {\n");
+    let desk = desk(script([
+        Rule::about(footer, Reply::text(wrong)).times(3),
+        Rule::asked(PLAN, Reply::text("{\"components\": []}")).times(3),
+        Rule::asked("This plan cannot be used", Reply::text(plan().to_string())),
+    ]));
+    let race = format!("[race]\nstages = ['architect', 'builder']\n{ENTRANTS}");
+    std::fs::create_dir_all(desk.config()).expect("the folder can be made");
+    std::fs::write(desk.config().join("config.toml"), race).expect("the file can be written");
+    let ran = build(&desk).exits(0);
+    built(&desk);
+    assert!(ran.stdout.contains("Nobody has won the race for the plan"), "{}", ran.stdout);
+    assert_eq!(calls_for(&desk, "Footer"), 4, "the paid answer is mended by one more call");
+    // A repository cannot have models race at the user's cost.
+    undo(&desk);
+    std::fs::remove_file(desk.config().join("config.toml")).expect("it is there");
+    desk.folder.write("assist.toml", format!("[race]\nstages = ['architect']\n{ENTRANTS}").as_bytes());
+    let ran = build(&desk).exits(0);
+    assert!(ran.stdout.contains("sets `race`, which only your own configuration may do"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("models race"), "{}", ran.stdout);
 }

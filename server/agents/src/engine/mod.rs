@@ -9,7 +9,7 @@ mod open;
 mod steer;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,6 +61,12 @@ pub trait Wiring: Send + Sync + 'static {
         let _ = why;
     }
 
+    /// Where the user's own ledger is, in which the days of all their workspaces are counted. None: each workspace counts its
+    /// own.
+    fn ledger_folder(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// What the user should know of their configuration from the start, in sentences: told once when a workspace is opened.
     fn notices(&self) -> Vec<String> {
         Vec::new()
@@ -107,6 +113,17 @@ pub struct Engine {
     client: String,
     notices: Vec<String>,
     closed: AtomicBool,
+    /// The user's own ledger, opened at the first call that may cost something.
+    purse: tokio::sync::OnceCell<Purse>,
+}
+
+/// The ledger of all workspaces of the user.
+#[derive(Default)]
+pub(crate) struct Purse {
+    /// None where there is none that can be written.
+    pub(crate) store: Option<Store>,
+    /// Why there is none: one sentence, to be told once.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Engine {
@@ -149,9 +166,15 @@ impl Engine {
     /// The settings as they stand, and the gateway they lead to.
     pub(crate) async fn configured(self: &Arc<Self>) -> Result<(Settings, Arc<Gateway>), EngineError> {
         let engine = Arc::clone(self);
+        let purse = self.purse().await.store.clone();
         blocking(move || {
             let editor = lock(&engine.editor).clone();
-            let settings = engine.wiring.settings(engine.workspace.root(), &editor)?;
+            let mut settings = engine.wiring.settings(engine.workspace.root(), &editor)?;
+            if settings.gateway.budgets.any()
+                && let Some(purse) = engine.purse.get()
+            {
+                settings.warnings.extend(lock(&purse.trouble).take());
+            }
             let mut current = lock(&engine.gateway);
             if let Some((config, gateway)) = current.as_ref()
                 && *config == settings.gateway
@@ -159,7 +182,8 @@ impl Engine {
                 return Ok((settings, Arc::clone(gateway)));
             }
             let books =
-                StoreBooks::new(engine.store.clone(), engine.owner.clone(), Arc::clone(&engine.clock));
+                StoreBooks::new(engine.store.clone(), engine.owner.clone(), Arc::clone(&engine.clock))
+                    .with_user(purse);
             let gateway =
                 Arc::new(Gateway::new(settings.gateway.clone(), Arc::new(books), Arc::clone(&engine.clock))?);
             *current = Some((settings.gateway.clone(), Arc::clone(&gateway)));

@@ -10,7 +10,7 @@ use assist_base::{Clock, EventKind, RunId};
 use assist_runtime::{Recovered, Recovery, Trust, Workspace, process};
 use assist_store::{Lease, Mode, Owner, Retention, Store};
 
-use super::{Engine, Wiring, blocking};
+use super::{Engine, Purse, Wiring, blocking};
 use crate::error::EngineError;
 
 /// How long a lease lives without a heartbeat when its owner cannot be looked up.
@@ -85,7 +85,10 @@ impl Engine {
         let (workspace, store) =
             blocking(move || Ok::<_, EngineError>((Workspace::open(&root, trust)?, Store::in_memory()?)))
                 .await?;
-        Ok(Arc::new(Self::over(workspace, store, wiring, clock, client, Vec::new())))
+        let mut engine = Self::over(workspace, store, wiring, clock, client, Vec::new());
+        // Nor is anything written for the user: who only looks makes no calls.
+        engine.purse = tokio::sync::OnceCell::new_with(Some(Purse::default()));
+        Ok(Arc::new(engine))
     }
 
     fn over(
@@ -112,6 +115,7 @@ impl Engine {
             client: client.to_owned(),
             notices,
             closed: AtomicBool::new(false),
+            purse: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -135,6 +139,37 @@ impl Engine {
             ));
         }
         Ok(told)
+    }
+
+    /// The user's own ledger, in which the days of all their workspaces are counted.
+    pub(crate) async fn purse(self: &Arc<Self>) -> &Purse {
+        let open = async {
+            let Some(folder) = self.wiring.ledger_folder() else { return Purse::default() };
+            let opened = blocking(move || {
+                let store = Store::open(&folder)?;
+                Ok(match store.mode().clone() {
+                    Mode::ReadWrite => Ok(store),
+                    Mode::ReadOnly(why) | Mode::Memory(why) => Err(why),
+                })
+            });
+            let why = match opened.await {
+                Ok(Ok(store)) => {
+                    let (owner, now) = (self.owner.clone(), self.clock.now());
+                    let settled =
+                        store.ledger().settle_of_the_dead(owner, now, CALL_STALE_AFTER, is_alive).await;
+                    if let Err(error) = settled {
+                        tracing::warn!(%error, "calls of dead processes stay open in the user's ledger");
+                    }
+                    return Purse { store: Some(store), ..Purse::default() };
+                }
+                Ok(Err(why)) => why,
+                Err(error) => error.to_string(),
+            };
+            let trouble =
+                format!("A day's budget is counted in this workspace alone, not over all of yours. {why}");
+            Purse { trouble: Mutex::new(Some(trouble)), ..Purse::default() }
+        };
+        self.purse.get_or_init(|| open).await
     }
 
     /// Takes the run's lease for this process. Returns the owner when another live process holds it.

@@ -268,6 +268,34 @@ impl Applier {
         Ok(shown)
     }
 
+    /// What stands against a component, without telling anyone or changing anything: as it would be judged by
+    /// [`Applier::apply`], but for the project's own checks.
+    pub(crate) async fn trial(
+        &mut self,
+        run: &Run,
+        task: &Task,
+        component: &Component,
+    ) -> Result<Vec<String>, Break> {
+        let component = match self.assignment.as_mut().map(|assignment| assignment.admit(component)) {
+            Some(Ok(dressed)) => dressed,
+            Some(Err(reason)) => return Ok(vec![reason]),
+            None => component.clone(),
+        };
+        let plan = match self.plan(run, task, &component).await? {
+            Planned::Ready(plan) => plan,
+            Planned::Failed(reasons) => return Ok(reasons),
+            Planned::Touched(..) | Planned::Stale => {
+                return Ok(vec!["Its file is being changed.".to_owned()]);
+            }
+        };
+        if !matches!(plan.judgement.verdict, Verdict::Whole | Verdict::Unverified) {
+            return Ok(plan.judgement.reasons.iter().map(ToString::to_string).collect());
+        }
+        let Some(Assignment { site, part, .. }) = &self.assignment else { return Ok(Vec::new()) };
+        let before = plan.before.as_ref().map_or("", |document| document.text.as_str());
+        Ok(linter::check(run, site, part, before, &plan.placement.after).await?)
+    }
+
     /// What the linter has against a component of a plan, if anything.
     async fn lint(&self, run: &Run, plan: &Plan) -> Result<Option<Vec<String>>, Break> {
         let Some(assignment) = &self.assignment else { return Ok(None) };

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::calls;
 use crate::pipeline::builder::broken;
 use crate::pipeline::plan::{self, MAX_LINES, Part, Plan};
-use crate::pipeline::request;
 use crate::pipeline::task::Task;
+use crate::pipeline::{race, request};
 use crate::prompts;
 use crate::run::{Break, Run};
 
@@ -102,13 +102,16 @@ pub(crate) fn listed(plan: &Plan) -> Vec<Value> {
     plan.components.iter().map(one).collect()
 }
 
+/// What is wrong with an answer, if anything.
+type Check<'c> = dyn Fn(&str) -> Result<(), Vec<String>> + Send + Sync + 'c;
+
 /// Asks until `check` is content, about a component where it is about one, and as hard as it is.
 async fn converse<T>(
     run: &Run,
     (component, hard): (Option<&str>, Complexity),
     first: String,
     answers: Vec<String>,
-    check: impl Fn(&str) -> Result<T, Vec<String>>,
+    check: impl Fn(&str) -> Result<T, Vec<String>> + Send + Sync,
 ) -> Result<T, Break> {
     let mut messages = vec![Message { role: Role::User, text: first }];
     let mut known = answers.into_iter();
@@ -117,7 +120,9 @@ async fn converse<T>(
         let (raw, answer) = match known.next() {
             Some(raw) => (raw, None),
             None => {
-                let answer = ask(run, component, hard, messages.clone()).await?;
+                let is_first = component.is_none() && attempt == 0;
+                let passes = |raw: &str| check(raw).map(drop);
+                let answer = ask(run, component, hard, messages.clone(), is_first.then_some(&passes)).await?;
                 (answer.text.clone(), Some(answer))
             }
         };
@@ -153,6 +158,7 @@ async fn ask(
     component: Option<&str>,
     hard: Complexity,
     messages: Vec<Message>,
+    racing: Option<&Check<'_>>,
 ) -> Result<Answer, Break> {
     let call = Call {
         run: run.id,
@@ -172,10 +178,20 @@ async fn ask(
         complexity: calls::complexity(run, Tier::B, hard),
         ..Extras::default()
     };
-    let answer = run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?;
+    let raced = match racing {
+        Some(check) => race::plan(run, &call, &extras, check).await?,
+        None => None,
+    };
+    let was_raced = raced.is_some();
+    let answer = match raced {
+        Some(answer) => answer,
+        None => run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?,
+    };
     let row = serde_json::to_value(AnsweredRow { raw: answer.text.clone() }).unwrap_or_default();
     run.store().checkpoints().add(run.id, ANSWERED, component, row, run.clock().now()).await?;
-    calls::account_for(run, &answer).await?;
+    if !was_raced {
+        calls::account_for(run, &answer).await?;
+    }
     Ok(answer)
 }
 

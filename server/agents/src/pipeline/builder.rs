@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
 use assist_gateway::{
-    Call, Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, Request, Role, StopReason,
+    Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, Role, StopReason,
 };
 use assist_store::NewMessage;
 use assist_syntax::{Block, Component, Scanned, Scanner};
@@ -224,18 +224,7 @@ impl<'r> Builder<'r> {
         agent: &str,
         messages: Vec<Message>,
     ) -> Result<Result<assist_gateway::ChunkStream, GatewayError>, Break> {
-        let call = Call {
-            run: self.run.id,
-            agent: agent.to_owned(),
-            tier: self.task.tier,
-            model: None,
-            request: Request {
-                system: self.conversation.system.clone(),
-                messages,
-                max_output_tokens: self.run.settings.max_output_tokens,
-                temperature: None,
-            },
-        };
+        let call = calls::writing(self.run, agent, self.task.tier, &self.conversation, messages);
         let complexity = calls::complexity(self.run, self.task.tier, self.complexity());
         let extras = Extras { complexity, ..Extras::default() };
         self.run.unless_halted(self.run.gateway.stream_with(call, extras)).await

@@ -14,6 +14,7 @@ mod linter;
 mod modules;
 mod part;
 mod plan;
+mod race;
 mod request;
 mod shadow;
 mod signatures;

@@ -13,6 +13,7 @@ use crate::pipeline::architect;
 use crate::pipeline::builder::Builder;
 use crate::pipeline::modules;
 use crate::pipeline::plan::{MAX_LINES, Part};
+use crate::pipeline::race;
 use crate::pipeline::request::{self, Conversation};
 use crate::pipeline::signatures;
 use crate::pipeline::site::{Assignment, Site};
@@ -72,6 +73,9 @@ async fn try_build(
         touched: None,
     };
     let conversation = messages(run, task, site, part).await?;
+    if own.draft.is_none() {
+        own.draft = race::component(run, &own, site, part, &conversation).await?;
+    }
     let mut applier = Applier::assigned(Assignment::new(Arc::clone(site), part.clone()));
     let mut builder = Builder::new(run, &mut own, &mut applier, conversation);
     let built = receive_whole(&mut builder).await?;

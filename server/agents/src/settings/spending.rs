@@ -20,7 +20,7 @@ pub struct BudgetOptions {
     /// For one run.
     #[serde(deserialize_with = "amount")]
     pub run_usd: Option<f64>,
-    /// For all runs of a day in this workspace.
+    /// For all runs of a day, over all workspaces of the user.
     #[serde(deserialize_with = "amount")]
     pub day_usd: Option<f64>,
     /// User scope only: the free plan's cap for a day.

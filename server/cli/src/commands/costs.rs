@@ -109,5 +109,6 @@ fn today(costs: &Costs) -> String {
     }
     let left = today.left_usd.map(|left| format!(", ${left:.4} left")).unwrap_or_default();
     let limits = if limits.is_empty() { "no budget is set".to_owned() } else { limits.join(", ") };
-    format!("Today: ${:.4}{left} ({limits}).\n", today.spent_usd)
+    let over = if today.everywhere { " in all your workspaces" } else { " in this workspace" };
+    format!("Today: ${:.4}{over}{left} ({limits}).\n", today.spent_usd)
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use assist_base::{ConversationId, EventKind, RunId, Timestamp};
+use assist_base::{ContentHash, ConversationId, EventKind, RunId, Timestamp};
 use rusqlite::TransactionBehavior;
 use serde_json::json;
 
@@ -189,4 +189,118 @@ async fn a_network_disk_has_no_write_ahead_log() {
     }
     assert_eq!(store.events().list(run, 1).await.unwrap().len(), 60);
     assert!(!dir.path().join("assist.db-wal").exists());
+}
+
+/// Writes that wait for the writer, each with what it is to hear and to say.
+type Waiting<'s> = std::pin::Pin<Box<dyn Future<Output = Result<ContentHash>> + Send + 's>>;
+
+/// Whether it has its answer.
+fn is_answered(write: &mut Waiting<'_>) -> Option<Result<ContentHash>> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match write.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(answer) => Some(answer),
+        std::task::Poll::Pending => None,
+    }
+}
+
+/// A write of a text of its own. It tells when it has begun to work, and fails in the end where it shall.
+fn a_write(
+    store: &Store,
+    n: usize,
+    fails: bool,
+    begun: mpsc::Sender<usize>,
+    go: mpsc::Receiver<()>,
+) -> Waiting<'_> {
+    let content = format!("text number {n}").into_bytes();
+    Box::pin(store.write(Durability::Full, move |tx| {
+        let packed = crate::blobs::pack(tx, content)?;
+        crate::blobs::insert(tx, &packed)?;
+        begun.send(n).unwrap();
+        go.recv().unwrap();
+        if fails { Err(StoreError::missing("thing", n)) } else { Ok(packed.hash) }
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_wait_are_committed_together_and_each_fails_by_itself() {
+    const WRITES: usize = 20;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (held, hold) = mpsc::channel::<()>();
+    let held_back = tokio::spawn({
+        let (store, begun) = (store.clone(), begun.clone());
+        async move {
+            store
+                .exclusive(move |_| {
+                    begun.send(usize::MAX).unwrap();
+                    hold.recv().unwrap();
+                    Ok(())
+                })
+                .await
+        }
+    });
+    assert_eq!(begins.recv(), Ok(usize::MAX));
+    let mut gates = Vec::new();
+    let mut writes: Vec<Waiting<'_>> = (0..WRITES)
+        .map(|n| {
+            let (gate, go) = mpsc::channel();
+            gates.push(gate);
+            a_write(&store, n, n % 5 == 4, begun.clone(), go)
+        })
+        .collect();
+    // They wait in the queue, in this order.
+    for write in &mut writes {
+        assert_eq!(is_answered(write), None);
+    }
+    held.send(()).unwrap();
+    held_back.await.unwrap().unwrap();
+    for (n, gate) in gates.iter().enumerate() {
+        assert_eq!(begins.recv(), Ok(n));
+        // All before it have done their work; none has been answered, since nothing is committed.
+        for write in &mut writes {
+            assert_eq!(is_answered(write), None, "{n} is still at work");
+        }
+        gate.send(()).unwrap();
+    }
+    for (n, write) in writes.into_iter().enumerate() {
+        match write.await {
+            Ok(hash) => assert_eq!(
+                store.blobs().get(&hash).await.unwrap(),
+                Some(format!("text number {n}").into_bytes())
+            ),
+            Err(error) => {
+                assert_eq!((n % 5, error), (4, StoreError::missing("thing", n)));
+                let hash = ContentHash::of(format!("text number {n}"));
+                assert_eq!(store.blobs().get(&hash).await.unwrap(), None, "what failed left nothing");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_in_the_middle_of_a_group_is_told_to_all_it_took_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let run = with_run(&store).await;
+    let writes = (0..8).map(|n| {
+        let store = store.clone();
+        tokio::spawn(async move { append(&store, run, if n == 5 { 3_000_000 } else { 10 }).await })
+    });
+    store
+        .write(Durability::Normal, |tx| Ok(tx.query_row("PRAGMA max_page_count = 300", [], |_| Ok(()))?))
+        .await
+        .unwrap();
+    let mut kept = 0;
+    for write in writes {
+        match write.await.unwrap() {
+            Ok(_) => kept += 1,
+            Err(error) => assert_eq!(error, StoreError::Full),
+        }
+    }
+    // Whoever was told that it is kept finds it, and the numbers have no gap.
+    let events = store.events().list(run, 1).await.unwrap();
+    assert_eq!(events.len(), kept);
+    assert!(events.iter().zip(1..).all(|(event, seq)| event.seq == seq));
+    store.check().await.unwrap();
 }

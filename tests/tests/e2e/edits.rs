@@ -323,3 +323,29 @@ fn edits_beside_a_component_that_was_declined_are_asked_about() {
     assert!(asked.iter().any(|asked| asked.contains("You did not want all of this answer")), "{asked:?}");
     assert_eq!((desk.folder.read(CART).as_str(), desk.folder.read(PRICE).as_str()), (CART_TEXT, PRICE_TEXT));
 }
+
+#[test]
+fn what_was_asked_for_again_is_not_forgotten_by_a_run_that_is_interrupted() {
+    let broken = GOOD_PRICE.replace("item.length * 2;", "item.length * (2;");
+    // Asked for the component and the edits again, the model sends the component, and is cut short in it.
+    let doubled = GOOD_PRICE.replace("  return", "  // Twice as much.\n  return");
+    let alone = assist_simulator::answer("price", PRICE, &doubled);
+    let cut = Reply::text(alone.as_str()).stall(Place::After("// Twice as much.".to_owned()));
+    let script = Script::new([
+        Rule::always(Reply::text(mixed(&broken))).times(1),
+        Rule::always(cut).times(1),
+        Rule::always(Reply::continuing(alone.as_str(), Manner::Exact)).times(1),
+        Rule::always(Reply::text(one(CART, OLD, NEW))),
+    ]);
+    let desk = desk(script);
+    let running = desk.start(&[&ASK[..], &["--yes"]].concat());
+    desk.sim.blocking_stalled(1);
+    desk.wait_until_kept("// Twice as much.");
+    running.kill();
+    let run = desk.sessions()[0]["run"].as_str().expect("a run's id").to_owned();
+    desk.run(&["resume", &run, "--yes"]).exits(0);
+    assert_eq!(desk.folder.read(PRICE), doubled);
+    assert_eq!(desk.folder.read(CART), CART_TEXT.replace(OLD, NEW));
+    let last = desk.sim.requests().last().expect("a request").last_user().to_owned();
+    assert!(last.contains("The edit of src/cart.ts cannot be applied"), "{last}");
+}

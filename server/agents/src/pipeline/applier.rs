@@ -8,6 +8,7 @@ use assist_base::{
 };
 use assist_store::SnapshotKind;
 use assist_syntax::{Candidate, Component, Judgement, Language, Placement, Target, Verdict};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::host::{self, Answer, Document, HostError, Question, Rebased};
@@ -38,6 +39,7 @@ pub(crate) enum Applied {
 }
 
 /// Why a component cannot be applied, in words that help the model mend it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) name: String,
     pub(crate) reasons: Vec<String>,

@@ -14,7 +14,7 @@ use crate::calls;
 use crate::pipeline::applier::{Applied, Applier, Failure};
 use crate::pipeline::edits::{Edits, Put};
 use crate::pipeline::request::Conversation;
-use crate::pipeline::task::{Draft, Task};
+use crate::pipeline::task::{BUILT, COMPONENT, Draft, REPAIRING, RepairRow, Task};
 use crate::prompts;
 use crate::run::{Break, Run};
 use crate::steering;
@@ -102,6 +102,36 @@ impl<'r> Builder<'r> {
         &self.failures
     }
 
+    /// What a resumed draft was asked for once more and has not brought yet counts as failed until it does.
+    pub(crate) async fn recall(&mut self) -> Result<(), Break> {
+        let message = json!(self.draft.message);
+        let mut wanted: Vec<Failure> = Vec::new();
+        let mut done: Vec<String> = Vec::new();
+        for point in self.run.store().checkpoints().list(self.run.id).await? {
+            if point.data["message"] != message {
+                continue;
+            }
+            match point.stage.as_str() {
+                // What cannot be read is asked for again where the answer lacks it in another way.
+                REPAIRING => {
+                    wanted = serde_json::from_value(point.data["wanted"].clone()).unwrap_or_default()
+                }
+                COMPONENT | BUILT => done.extend(point.component),
+                _ => {}
+            }
+        }
+        let edited = self.draft.edited;
+        wanted.retain(|failure| match Edits::is_of_edits(failure) {
+            true => !edited,
+            false => !done.contains(&failure.name),
+        });
+        for failure in wanted.iter().filter(|failure| Edits::is_of_edits(failure)) {
+            self.edits.recall(failure);
+        }
+        self.failures = wanted;
+        Ok(())
+    }
+
     /// Notes it as a failure when the answer is read and the component it was about is not in it.
     pub(crate) fn note_lacking(&mut self) {
         if let Some(assignment) = self.applier.assignment()
@@ -143,6 +173,11 @@ impl<'r> Builder<'r> {
         }
         self.conversation.messages.push(Message { role: Role::User, text });
         self.draft = Draft::empty();
+        let row = RepairRow { message: self.draft.message, wanted: self.failures.clone() };
+        let row = serde_json::to_value(row).unwrap_or_default();
+        let now = self.run.clock().now();
+        let part = self.task.part.as_deref();
+        self.run.store().checkpoints().add(self.run.id, REPAIRING, part, row, now).await?;
         self.resumed = false;
         self.talk.clear();
         self.stored_talk = 0;

@@ -107,6 +107,14 @@ impl Edits {
         failure.name.starts_with(NAME)
     }
 
+    /// Edits that an interrupted run had asked for again.
+    pub(crate) fn recall(&mut self, failure: &Failure) {
+        let hunk = |reason: &String| json!({ "reason": reason, "places": [] });
+        let hunks: Vec<Value> = failure.reasons.iter().map(hunk).collect();
+        let path = failure.name.trim_start_matches(NAME);
+        self.refused.push(json!({ "path": path, "hunks": hunks }));
+    }
+
     /// Makes none of the edits, because components of the same answer were not applied: together they were one change.
     pub(crate) async fn hold_back(&mut self, run: &Run, lacking: &[String]) -> Result<Vec<Failure>, Break> {
         self.refused.clear();

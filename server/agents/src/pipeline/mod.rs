@@ -137,6 +137,9 @@ enum Built {
 
 /// Receives the answer, has it continued and repaired where needed, and applies what is whole.
 async fn receive_whole(builder: &mut Builder<'_>) -> Result<Built, Break> {
+    if builder.has_begun() {
+        builder.recall().await?;
+    }
     for repair in 0..=MAX_REPAIRS {
         let read = if builder.has_begun() { builder.reread().await? } else { builder.receive().await? };
         let read = match read {

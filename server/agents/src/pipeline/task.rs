@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::ask::AskRequest;
 use crate::error::EngineError;
 use crate::host::{Document, Host, Rebased};
+use crate::pipeline::applier::Failure;
 use crate::pipeline::edits::EditedRow;
 use crate::pipeline::request;
 use crate::run::{Break, Run};
@@ -19,6 +20,7 @@ pub(crate) const ASKED: &str = "asked";
 pub(crate) const DRAFTING: &str = "drafting";
 pub(crate) const COMPONENT: &str = "component";
 pub(crate) const EDITED: &str = "edited";
+pub(crate) const REPAIRING: &str = "repairing";
 /// Those of the components of a plan.
 pub(crate) const BUILDING: &str = "building";
 pub(crate) const LINTED: &str = "linted";
@@ -84,6 +86,13 @@ struct AskedRow {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DraftRow {
     pub(crate) message: MessageId,
+}
+
+/// The row shape of the `repairing` checkpoint: what a message was asked for once more.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct RepairRow {
+    pub(crate) message: MessageId,
+    pub(crate) wanted: Vec<Failure>,
 }
 
 /// The row shape of the `component` checkpoint.

@@ -21,6 +21,7 @@ mod run;
 pub mod settings;
 mod steering;
 pub mod travel;
+mod turns;
 mod undo;
 
 pub use ask::{AskRequest, Diagnostic, Intent};

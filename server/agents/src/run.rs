@@ -17,6 +17,7 @@ use crate::engine::Wiring;
 use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::pipeline::ShadowStage;
 use crate::settings::{Commands, Settings};
+use crate::turns::{Turn, Turns};
 
 /// Why a run is told to halt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,11 @@ impl Handle {
     /// Answers the question that is open now. False when there is none: the first answer counts.
     pub(crate) fn answer(&self, answer: Answer) -> bool {
         lock(&self.waiter).take().is_some_and(|waiter| waiter.send(answer).is_ok())
+    }
+
+    /// Whether it was told to stop for good.
+    pub(crate) fn is_to_stop(&self) -> bool {
+        *lock(&self.why) == Some(Halt::Stop)
     }
 
     /// Whether a question is open.
@@ -148,6 +154,10 @@ pub(crate) struct Run {
     pub(crate) wiring: Arc<dyn Wiring>,
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) handle: Arc<Handle>,
+    /// Whose turn it is among the runs of this process.
+    pub(crate) turns: Arc<Turns>,
+    /// This run's, while it works.
+    pub(crate) turn: Mutex<Option<Turn>>,
     /// The words of the user, by their numbers, of which it is noted that a call has seen them.
     pub(crate) minded: Mutex<BTreeSet<i64>>,
     /// Where changes are checked before they are made.
@@ -171,6 +181,33 @@ impl Run {
     /// Fails once the run was told to halt.
     pub(crate) fn check(&self) -> Result<(), Break> {
         if self.handle.token.is_cancelled() { Err(Break::Halted) } else { Ok(()) }
+    }
+
+    /// Waits until it is this run's turn to work.
+    pub(crate) async fn take_turn(&self) -> Result<(), Break> {
+        let limit = self.settings.max_runs;
+        let turn = match self.turns.try_take(limit) {
+            Some(turn) => turn,
+            None => {
+                self.say(format!("Waiting for its turn: {limit} runs are at work")).await?;
+                let turn = self.unless_halted(self.turns.take(self.workspace.root(), limit)).await?;
+                turn.ok_or(Break::Halted)?
+            }
+        };
+        *lock(&self.turn) = Some(turn);
+        Ok(())
+    }
+
+    /// Comes to rest without having had a turn: told to halt while it waited.
+    pub(crate) async fn rest_untouched(&self, broken: Break) -> RunState {
+        match self.store().sessions().get(self.id).await {
+            // It rested before; there is nothing to settle.
+            Ok(session) if session.status == RunState::Paused && !self.handle.is_to_stop() => {
+                self.host.rested(self.id);
+                RunState::Paused
+            }
+            _ => self.settle(Err(broken), Vec::new()).await,
+        }
     }
 
     /// `work`, or a break as soon as the run is told to halt. The work is dropped then: it must be safe to drop.
@@ -230,9 +267,12 @@ impl Run {
             data.extend(extra);
         }
         self.emit(EventKind::ApprovalRequested, data).await?;
+        // Others may work while the user thinks.
+        drop(lock(&self.turn).take());
         let answer = self.unless_halted(self.first_answer(question, receiver)).await;
         lock(&self.handle.waiter).take();
         let answer = answer?;
+        self.take_turn().await?;
         self.become_state(RunState::Running, TransitionNote::default()).await?;
         Ok(answer)
     }

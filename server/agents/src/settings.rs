@@ -81,6 +81,8 @@ pub struct Options {
     pub remember: Option<bool>,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: Option<u32>,
+    /// How many runs of one process work at once.
+    pub max_runs: Option<usize>,
     /// The stages of a run, each of which can be turned off.
     pub pipeline: PipelineOptions,
     /// User scope only: what is given to several models at once.
@@ -230,6 +232,8 @@ pub struct Settings {
     pub remember: bool,
     /// Upper bound for one answer, in tokens.
     pub max_output_tokens: u32,
+    /// How many runs of one process work at once: 1 to 1000. The others wait for their turn.
+    pub max_runs: usize,
     /// The stages of a run.
     pub pipeline: Pipeline,
     /// Which commands may run.
@@ -271,6 +275,9 @@ impl Default for Settings {
 
 /// The default upper bound for one answer: a component is under 150 lines, an answer rarely holds more than a few.
 pub const DEFAULT_MAX_OUTPUT_TOKENS: u32 = 8_192;
+
+/// How many runs work at once where nobody says otherwise.
+pub const DEFAULT_MAX_RUNS: usize = 50;
 
 /// Lays `layers` over one another, strongest first.
 pub fn resolve(layers: &[Layer]) -> Settings {
@@ -338,6 +345,10 @@ pub fn resolve(layers: &[Layer]) -> Settings {
             .iter()
             .find_map(|l| l.options.max_output_tokens)
             .unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS),
+        max_runs: layers
+            .iter()
+            .find_map(|l| l.options.max_runs)
+            .map_or(DEFAULT_MAX_RUNS, |most| most.clamp(1, 1000)),
         selector: layers.iter().find_map(|l| l.options.selector).unwrap_or(budgets.any()),
         response_cache: layers.iter().find_map(|l| l.options.response_cache).unwrap_or(true),
         catalogue: user().find_map(|o| o.catalogue.clone()),
@@ -462,6 +473,14 @@ mod tests {
         for wrong in ["stages = ['linter']", "entrants = [{ temperature = 3.0 }]", "entrant = []"] {
             assert!(toml::from_str::<Options>(&format!("[race]\n{wrong}")).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn at_least_one_run_may_always_work() {
+        let most = |layers: &[Layer]| resolve(layers).max_runs;
+        assert_eq!(most(&[]), DEFAULT_MAX_RUNS);
+        assert_eq!(most(&[layer(Scope::User, "max_runs = 0")]), 1);
+        assert_eq!(most(&[layer(Scope::Workspace, "max_runs = 8"), layer(Scope::User, "max_runs = 3")]), 8);
     }
 
     #[test]

@@ -256,6 +256,7 @@ fn environment() -> Result<Options, ConfigError> {
         provider: variable("ASSIST_PROVIDER"),
         model: variable("ASSIST_MODEL"),
         plan: plan_card()?,
+        max_runs: parsed("ASSIST_MAX_RUNS", "a number from 1 to 1000")?,
         response_cache: switch("ASSIST_RESPONSE_CACHE")?,
         tiers: TierOptions {
             a: variable("TIER_A_MODEL"),

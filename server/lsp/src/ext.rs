@@ -20,23 +20,25 @@ pub const SAVE: &str = "assist/save";
 pub const STATUS: &str = "assist/status";
 /// The workspace's runs.
 pub const SESSIONS: &str = "assist/sessions";
+/// Follows a run of another process.
+pub const ATTACH: &str = "assist/attach";
 /// A run's events.
 pub const EVENTS: &str = "assist/events";
 
 /// The requests.
 #[cfg(test)]
-pub const REQUESTS: [&str; 3] = [STATUS, SESSIONS, EVENTS];
+pub const REQUESTS: [&str; 4] = [STATUS, SESSIONS, EVENTS, ATTACH];
 
 /// How many runs are listed when the client does not say.
 const LISTED: usize = 50;
 /// How many at most.
 const LISTED_MAX: usize = 1000;
 
-fn read<'a, T: Deserialize<'a>>(params: &'a Value) -> Result<T> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(params: &'a Value) -> Result<T> {
     T::deserialize(params).map_err(failure::arguments)
 }
 
-fn engine(error: impl Into<assist_agents::EngineError>) -> Error {
+pub(crate) fn engine(error: impl Into<assist_agents::EngineError>) -> Error {
     failure::of_engine(&error.into())
 }
 
@@ -58,6 +60,15 @@ pub async fn status(workspaces: &Workspaces, version: &str) -> Result<Value> {
         "root": engine.workspace().root().display().to_string(),
         "version": version,
     });
+    let own = engine.active();
+    let live = engine.store().sessions().unfinished().await.map_err(self::engine)?;
+    let live = live.iter().map(|session| {
+        json!({
+            "runId": session.id, "task": session.task, "status": session.status.as_str(),
+            "here": own.contains(&session.id),
+        })
+    });
+    answer["runs"] = live.collect();
     let said = [
         ("provider", status.provider),
         ("model", status.model),

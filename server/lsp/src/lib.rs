@@ -4,6 +4,7 @@
 //! beside this crate. The laws are kept by the modules: `transport` (who waits for whom), `documents` (what is open),
 //! `host` (how edits reach the user's text), `runs` (what the user sees of a run). Protocol types live in this crate only.
 
+mod attach;
 mod code_actions;
 mod commands;
 mod documents;
@@ -104,6 +105,7 @@ fn assemble(boot: Boot) -> Parts {
     .custom_method(ext::STATUS, Server::status)
     .custom_method(ext::SESSIONS, Server::sessions)
     .custom_method(ext::EVENTS, Server::events)
+    .custom_method(ext::ATTACH, Server::attach)
     .custom_method(ext::kept::MEMORY, Server::memory)
     .custom_method(ext::kept::MEMORY_ADD, Server::memory_add)
     .custom_method(ext::kept::MEMORY_UPDATE, Server::memory_update)

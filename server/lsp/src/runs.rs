@@ -3,7 +3,7 @@
 //! Laws: the server creates the progress, since a client's own token dies with its request; each begins once and ends once,
 //! whatever happens to the run. What the client shows is told in a task of its own, so that a run never waits for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assist_base::{Event, EventKind, RunId, RunState};
@@ -30,6 +30,8 @@ struct Inner {
     /// Oldest first.
     waiting: Vec<Waiting>,
     begun: u64,
+    /// The runs of other processes that are followed.
+    followed: HashSet<RunId>,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,20 @@ impl Runs {
         let newest =
             |state: RunState| inner.waiting.iter().rev().find(|waiting| waiting.state == state).copied();
         newest(RunState::AwaitingConfirmation).or_else(|| newest(RunState::Paused))
+    }
+
+    /// Notes that a run of another process is followed. False when it is already.
+    pub fn follow(&self, run: RunId) -> bool {
+        self.lock().followed.insert(run)
+    }
+
+    /// Notes that it is followed no more. A progress that was begun for it ends.
+    pub fn unfollow(&self, run: RunId) {
+        let mut inner = self.lock();
+        inner.followed.remove(&run);
+        if let Some(shown) = inner.shown.remove(&run) {
+            let _ = shown.steps.send(Step::Over);
+        }
     }
 
     /// Notes where a run stands.

@@ -12,6 +12,7 @@ use tower_lsp::ls_types::{
     WorkDoneProgressCancelParams,
 };
 
+use crate::attach;
 use crate::ext::kept;
 use crate::handshake::Handshake;
 use crate::link::Link;
@@ -67,6 +68,11 @@ impl Server {
     /// `assist/events`
     pub async fn events(&self, params: Value) -> Result<Value> {
         ext::events(&self.workspaces, &params).await
+    }
+
+    /// `assist/attach`
+    pub async fn attach(&self, params: Value) -> Result<Value> {
+        attach::attach(&self.workspaces, &params).await
     }
 
     /// `assist/memory`

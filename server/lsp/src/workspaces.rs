@@ -58,6 +58,11 @@ impl Workspaces {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection.
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
     /// The open documents.
     pub fn documents(&self) -> Arc<Documents> {
         Arc::clone(&self.link.documents)

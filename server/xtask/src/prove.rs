@@ -41,6 +41,11 @@ pub const PROOFS: &[Proof] = &[
         run: kills,
     },
     Proof {
+        name: "checkpoints",
+        shows: "an orchestrated run killed at each of its checkpoints in turn: it goes on to the same files, and no completed call is paid for twice",
+        run: checkpoints,
+    },
+    Proof {
         name: "typing",
         shows: "200 runs on a document that its user edits at random all the while, in the manner of three editors: every keystroke is there in the end, and what was valid stays valid",
         run: typing,
@@ -70,6 +75,11 @@ fn store(root: &Path, _options: Options) -> anyhow::Result<()> {
 fn kills(root: &Path, _options: Options) -> anyhow::Result<()> {
     let test = ["--package", "assist-tests", "--test", "e2e", "kills::", "--", "--nocapture"];
     cargo_test(root, &test, &[("ASSIST_PROVE_RUN_KILLS", "200".into())])
+}
+
+fn checkpoints(root: &Path, _options: Options) -> anyhow::Result<()> {
+    let test = ["--package", "assist-tests", "--test", "e2e", "checkpoints::", "--", "--nocapture"];
+    cargo_test(root, &test, &[("ASSIST_PROVE_CHECKPOINTS", "1".into())])
 }
 
 fn typing(root: &Path, _options: Options) -> anyhow::Result<()> {

@@ -5,7 +5,10 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use assist_simulator::{Manner, Place, Reply, Rule, Script, answer};
+use assist_tests::client::Options;
 use rustix::process::{Pid, Signal, getsid, kill_process};
+
+use serde_json::json;
 
 use crate::assist_plan::{BUTTON, shop, stripe};
 use crate::support::{Desk, HERO, HERO_LINES, NEW_HERO, Running, Wire, with_new_hero};
@@ -132,6 +135,52 @@ fn what_keeps_a_run_from_beginning_is_said_where_it_was_asked_for() {
     desk.run(&["ask", "--detach", "Go", "--file", FILE, "--lines", "900:901"]).exits(2).says(&["outside"]);
     desk.run(&["attach", "ffff"]).exits(2);
     assert!(desk.sessions().is_empty());
+}
+
+#[tokio::test]
+async fn an_editor_sees_a_background_run_and_follows_it_to_its_end() {
+    let desk = Desk::new(Wire::OpenAi, &[(FILE, HERO)], stalls());
+    let run = desk.run(&ASK).exits(0).stdout.trim().to_owned();
+    desk.sim.stalled(1).await;
+    desk.wait_until_kept("<button type");
+    let session = desk.plain_sailing().await;
+    let status = session.request("assist/status", json!({})).await;
+    let live = json!([{"runId": run, "task": "Give it a toggle", "status": "running", "here": false}]);
+    assert_eq!(status["runs"], live);
+    let attached = session.request("assist/attach", json!({"runId": run})).await;
+    assert_eq!(attached, json!({"status": "running", "following": true}));
+    let again = session.request("assist/attach", json!({"runId": run, "from": 2})).await;
+    assert_eq!(again["following"], false);
+    desk.sim.release_stall();
+    let events = session.expect_run(&run).await;
+    assert_eq!(events[0]["seq"], 1, "what had happened is replayed");
+    session.expect_message("Give it a toggle").await;
+    // Told once, and nothing is left unread.
+    session.ignore(&["window/workDoneProgress/create"]);
+    assert_eq!(session.leave().await, 0);
+    assert_eq!(desk.folder.read(FILE), with_new_hero());
+}
+
+#[tokio::test]
+async fn the_progress_of_a_followed_run_stops_it_where_it_works() {
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], stalls());
+    let run = desk.run(&ASK).exits(0).stdout.trim().to_owned();
+    desk.sim.stalled(1).await;
+    desk.wait_until_kept("<button type");
+    let session = desk.editor(Options::default()).await;
+    session.request("assist/attach", json!({"runId": run})).await;
+    assert_eq!(
+        session.command("assist.tell", json!({"runId": run, "text": "Mind it"})).await,
+        Ok(json!({"ok": true}))
+    );
+    let begin = session.expect_progress("begin").await;
+    session.notify("window/workDoneProgress/cancel", json!({"token": begin["token"]}));
+    assert_eq!(session.ends(&run).await["state"], "stopped");
+    session.expect_message("Stopped").await;
+    session.expect_progress("end").await;
+    session.ignore(&["$/progress"]);
+    assert_eq!(session.leave().await, 0);
+    assert_eq!(desk.folder.read(FILE), HERO);
 }
 
 /// What another process is told of a file that it does not hold: only that everything ends well where several watch.

@@ -15,11 +15,14 @@ mod background;
 mod bad_input;
 mod budget;
 mod build;
+#[cfg(unix)]
+mod checkpoints;
 mod cli_ask;
 #[cfg(unix)]
 mod commands;
 mod conversations;
 mod crash;
+mod crowd;
 mod demo;
 mod disk_full;
 mod edits;

@@ -12,7 +12,7 @@ use crate::error::EngineError;
 use crate::host::Host;
 use crate::run::{Handle, Run, lock};
 use crate::settings::Settings;
-use crate::{assist, pipeline};
+use crate::{assist, pipeline, turns};
 
 impl Engine {
     /// Registers a request as a run and begins it. Returns as soon as the run is in the database.
@@ -127,12 +127,17 @@ impl Engine {
             gateway,
             handle: Arc::clone(&handle),
             minded: Mutex::default(),
+            turns: turns::of_this_process(),
+            turn: Mutex::default(),
             shadow: pipeline::ShadowStage::default(),
         };
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             // The work runs in a task of its own, so that a panic in it ends the run and not its bookkeeping.
             let worker = tokio::spawn(async move {
+                if let Err(broken) = run.take_turn().await {
+                    return run.rest_untouched(broken).await;
+                }
                 if assist::takes(&task.request, run.settings.plan, run.may_write) {
                     assist::work(run, task).await
                 } else {

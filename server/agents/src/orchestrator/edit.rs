@@ -75,17 +75,34 @@ pub(super) async fn work(
     };
     job.tier = tier;
     job.quiet = true;
+    let dealt_with = job.draft.as_ref().is_some_and(|draft| draft.handled > 0 || draft.edited);
     let files = super::files(task).into_iter().filter_map(|file| DocPath::relative(&file).ok());
     let mut applier = Applier::agreed_on(files.filter(|file| confirmed.contains(file)).collect());
     let built = pipeline::build_task(run, &mut job, &mut applier).await;
-    let changed = applier.changed();
+    let mut changed = applier.changed();
+    let before = if dealt_with { put_before(run, task, &changed).await? } else { Vec::new() };
     match built {
+        Ok(summary) if !before.is_empty() => {
+            // What was in place when the attempt was cut off is not asked for again.
+            let summary =
+                if changed.is_empty() { format!("Changed {}.", before.join(", ")) } else { summary };
+            changed.extend(before);
+            Ok(Done { summary, files: changed })
+        }
         Ok(summary) if !changed.is_empty() => Ok(Done { summary, files: changed }),
         Ok(_) if applier.was_declined() => Err(Undone::Unwanted("you did not want it".to_owned())),
         Ok(_) => Err(Undone::Failed("no code came".to_owned())),
         Err(Break::Failed(why)) => Err(Undone::Failed(why)),
         Err(halted) => Err(Undone::Break(halted)),
     }
+}
+
+/// The task's files that are changed, and not by what was received now.
+async fn put_before(run: &Run, task: &Task, now: &[String]) -> Result<Vec<String>, Undone> {
+    let files = super::files(task);
+    let session = run.store().sessions().get(run.id).await?;
+    let changed = session.changed_files.iter().map(|file| file.path.to_string());
+    Ok(changed.filter(|path| files.contains(path) && !now.contains(path)).collect())
 }
 
 /// The conversation of an attempt that a crash or a pause cut off.

@@ -343,7 +343,8 @@ impl<'r> Builder<'r> {
                         return Ok(Some(touched));
                     }
                 }
-                Scanned::Sentinel => {}
+                // Kept before the call counts as ended: a crash in between must not cost a continuation.
+                Scanned::Sentinel => self.flush(true).await?,
             }
         }
         Ok(None)

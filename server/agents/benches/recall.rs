@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use assist_base::{Secret, SystemClock};
-use assist_gateway::{Gateway, GatewayConfig, NoBooks};
+use assist_base::{RunId, Secret, SystemClock};
+use assist_gateway::{Gateway, GatewayConfig, NoBooks, Payer};
 use serde_json::Value;
 
 #[path = "../../store/tests/recall/measure.rs"]
@@ -57,6 +57,7 @@ async fn fetch(samples: &Value, url: &str, model: &str) -> HashMap<String, Vec<f
     let gateway = Gateway::new(GatewayConfig::default(), Arc::new(NoBooks), SystemClock::shared());
     let key = std::env::var("ASSIST_EMBEDDINGS_KEY").ok().map(Secret::new);
     let gateway = gateway.expect("the settings can be used");
+    let payer = Payer { run: RunId::NONE, agent: "bench".to_owned(), usd_per_million: None };
     let embedder = gateway.embedder(url, model, key).expect("the address can be used");
     let mut texts: BTreeSet<String> = BTreeSet::new();
     for sample in samples.as_array().expect("the dataset is a list of samples") {
@@ -67,7 +68,7 @@ async fn fetch(samples: &Value, url: &str, model: &str) -> HashMap<String, Vec<f
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.trim().is_empty()).collect();
     let mut vectors = HashMap::new();
     for batch in texts.chunks(BATCH) {
-        let found = embedder.embed(batch, Duration::from_secs(120)).await;
+        let found = embedder.embed(&payer, batch.to_vec(), Duration::from_secs(120)).await;
         let found = found.unwrap_or_else(|error| panic!("{error}"));
         vectors.extend(batch.iter().cloned().zip(found));
     }

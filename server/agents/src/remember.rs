@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use assist_base::id::MemoryId;
 use assist_base::{ConversationId, MessageId, RunId, Timestamp};
-use assist_gateway::{Embedder, GatewayError};
+use assist_gateway::{Embedder, Gateway, GatewayError, Payer};
 use assist_store::{
     Category, Embedding, FoundMemory, Memory, NewMemory, PastFilter, Recall, Recalled, Remembered, Source,
+    Store, StoreError, Waiting,
 };
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::settings::Settings;
 
+/// The name of recall in the books.
+const AGENT: &str = "recall";
 /// How long recall waits for the embedding of a question.
 const QUESTION: Duration = Duration::from_secs(3);
 /// How long a batch may take in the background.
@@ -140,43 +144,8 @@ impl Engine {
 
     /// The embedding of a question; none where no endpoint is set up or it does not answer in time.
     pub async fn embedding(self: &Arc<Self>, text: &str) -> Option<Embedding> {
-        let text: String = text.chars().take(MAX_TEXT).collect();
-        if text.trim().is_empty() {
-            return None;
-        }
-        let embedder = self.embedder().await?;
-        let values = self.embed(&embedder, vec![text], QUESTION).await?.pop()?;
-        Some(Embedding { model: embedder.model().to_owned(), values })
-    }
-
-    async fn embedder(self: &Arc<Self>) -> Option<Embedder> {
         let (settings, gateway) = self.configured().await.ok()?;
-        let place = settings.embeddings?;
-        match gateway.embedder(&place.url, &place.model, place.key) {
-            Ok(embedder) => Some(embedder),
-            Err(error) => {
-                tracing::warn!(%error, "recall goes by words alone");
-                None
-            }
-        }
-    }
-
-    async fn embed(
-        self: &Arc<Self>,
-        embedder: &Embedder,
-        texts: Vec<String>,
-        patience: Duration,
-    ) -> Option<Vec<Vec<f32>>> {
-        let (_, gateway) = self.configured().await.ok()?;
-        let name = format!("embeddings:{}", embedder.model());
-        let answer = gateway.outside(&name, GatewayError::is_outage, embedder.embed(&texts, patience)).await;
-        match answer {
-            Ok(vectors) => Some(vectors),
-            Err(error) => {
-                tracing::info!(%error, "recall goes by words alone");
-                None
-            }
-        }
+        embedding(&settings, &gateway, RunId::NONE, text).await
     }
 
     /// Gets embeddings for what has none yet, where an endpoint is set up. Returns at once.
@@ -189,37 +158,119 @@ impl Engine {
 
     /// Gets embeddings for memories and messages that have none yet; returns how many it got.
     pub async fn embed_waiting(self: &Arc<Self>) -> usize {
-        let Some(embedder) = self.embedder().await else { return 0 };
-        let (model, vectors) = (embedder.model().to_owned(), self.store.vectors());
+        let Ok((settings, gateway)) = self.configured().await else { return 0 };
+        let Some(endpoint) = Endpoint::of(&settings, &gateway, RunId::NONE) else { return 0 };
         let mut done = 0;
         for _ in 0..BATCHES {
-            let memories = vectors.waiting_memories(&model, BATCH).await.unwrap_or_default();
-            let of_memories = !memories.is_empty();
-            let waiting = if of_memories {
-                memories
-            } else {
-                vectors.waiting_messages(&model, BATCH).await.unwrap_or_default()
+            let of_memories = endpoint.memories(&self.store, BATCH_TIME).await;
+            let kept = match of_memories {
+                Some(0) => endpoint.messages(&self.store).await,
+                kept => kept,
             };
-            if waiting.is_empty() {
-                break;
-            }
-            let cut = |text: &str| text.chars().take(MAX_TEXT).collect::<String>();
-            let texts = waiting.iter().map(|waiting| cut(&waiting.text)).collect();
-            let Some(found) = self.embed(&embedder, texts, BATCH_TIME).await else { break };
-            let kept: Vec<(i64, Vec<f32>)> =
-                waiting.iter().map(|waiting| waiting.number).zip(found).collect();
-            done += kept.len();
-            let stored = if of_memories {
-                vectors.keep_memories(&model, kept).await
-            } else {
-                vectors.keep_messages(&model, kept).await
-            };
-            if let Err(error) = stored {
-                tracing::warn!(%error, "embeddings were not kept");
-                break;
+            match kept {
+                None | Some(0) => break,
+                Some(kept) => done += kept,
             }
         }
         done
+    }
+}
+
+/// The embedding of a question that `run` asks; none where no endpoint is set up or it does not answer in time.
+pub(crate) async fn embedding(
+    settings: &Settings,
+    gateway: &Gateway,
+    run: RunId,
+    text: &str,
+) -> Option<Embedding> {
+    let text = cut(text);
+    if text.trim().is_empty() {
+        return None;
+    }
+    let endpoint = Endpoint::of(settings, gateway, run)?;
+    let values = endpoint.embed(vec![text], QUESTION).await?.pop()?;
+    Some(Embedding { model: endpoint.embedder.model().to_owned(), values })
+}
+
+/// Gets embeddings for the memories that a run has just made, so that the next one finds them by meaning too. Takes no longer
+/// than a question.
+pub(crate) async fn embed_new(settings: &Settings, gateway: &Gateway, run: RunId, store: &Store) {
+    if let Some(endpoint) = Endpoint::of(settings, gateway, run) {
+        endpoint.memories(store, QUESTION).await;
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_TEXT).collect()
+}
+
+/// Where embeddings come from, and who pays for them.
+struct Endpoint<'g> {
+    gateway: &'g Gateway,
+    embedder: Embedder,
+    payer: Payer,
+}
+
+impl<'g> Endpoint<'g> {
+    fn of(settings: &Settings, gateway: &'g Gateway, run: RunId) -> Option<Self> {
+        let place = settings.embeddings.clone()?;
+        let payer = Payer { run, agent: AGENT.to_owned(), usd_per_million: place.usd_per_million };
+        match gateway.embedder(&place.url, &place.model, place.key) {
+            Ok(embedder) => Some(Self { gateway, embedder, payer }),
+            Err(error) => {
+                tracing::warn!(%error, "recall goes by words alone");
+                None
+            }
+        }
+    }
+
+    async fn embed(&self, texts: Vec<String>, patience: Duration) -> Option<Vec<Vec<f32>>> {
+        let name = format!("embeddings:{}", self.embedder.model());
+        let call = self.embedder.embed(&self.payer, texts, patience);
+        match self.gateway.outside(&name, GatewayError::is_outage, call).await {
+            Ok(vectors) => Some(vectors),
+            Err(error) => {
+                tracing::info!(%error, "recall goes by words alone");
+                None
+            }
+        }
+    }
+
+    /// Embeds a batch of the memories that wait for it. How many there were; none where it went wrong.
+    async fn memories(&self, store: &Store, patience: Duration) -> Option<usize> {
+        let (model, vectors) = (self.embedder.model(), store.vectors());
+        let waiting = vectors.waiting_memories(model, BATCH).await.unwrap_or_default();
+        let found = self.found(waiting, patience).await?;
+        let count = found.len();
+        kept(vectors.keep_memories(model, found).await, count)
+    }
+
+    /// The same for what was said.
+    async fn messages(&self, store: &Store) -> Option<usize> {
+        let (model, vectors) = (self.embedder.model(), store.vectors());
+        let waiting = vectors.waiting_messages(model, BATCH).await.unwrap_or_default();
+        let found = self.found(waiting, BATCH_TIME).await?;
+        let count = found.len();
+        kept(vectors.keep_messages(model, found).await, count)
+    }
+
+    async fn found(&self, waiting: Vec<Waiting>, patience: Duration) -> Option<Vec<(i64, Vec<f32>)>> {
+        if waiting.is_empty() {
+            return Some(Vec::new());
+        }
+        let texts = waiting.iter().map(|waiting| cut(&waiting.text)).collect();
+        let found = self.embed(texts, patience).await?;
+        Some(waiting.iter().map(|waiting| waiting.number).zip(found).collect())
+    }
+}
+
+fn kept(stored: Result<(), StoreError>, count: usize) -> Option<usize> {
+    match stored {
+        Ok(()) => Some(count),
+        Err(error) => {
+            tracing::warn!(%error, "embeddings were not kept");
+            None
+        }
     }
 }
 

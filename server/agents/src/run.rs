@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use assist_base::{Clock, DocPath, Event, EventKind, PauseReason, RunId, RunState, TextDelta, Timestamp};
 use assist_gateway::Gateway;
 use assist_runtime::Workspace;
-use assist_store::{FileState, NewSnapshotSet, SnapshotKind, Store, StoreError, TransitionNote};
+use assist_store::{Embedding, FileState, NewSnapshotSet, SnapshotKind, Store, StoreError, TransitionNote};
 use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use crate::calls;
 use crate::engine::Wiring;
 use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::pipeline::ShadowStage;
+use crate::remember;
 use crate::settings::{Commands, Settings};
 use crate::turns::{Turn, Turns};
 
@@ -171,6 +172,11 @@ impl Run {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
+    }
+
+    /// The embedding of a question, for recall by meaning; none where no endpoint is set up or it does not answer in time.
+    pub(crate) async fn embedding(&self, text: &str) -> Result<Option<Embedding>, Break> {
+        self.unless_halted(remember::embedding(&self.settings, &self.gateway, self.id, text)).await
     }
 
     /// What the store calls this project.

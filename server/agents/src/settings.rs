@@ -134,6 +134,8 @@ pub struct EmbeddingsOptions {
     pub model: Option<String>,
     /// Its key, where it needs one.
     pub api_key: Option<String>,
+    /// What a million tokens cost, in US dollars. Nothing on this machine; elsewhere, without it, the price is not known.
+    pub usd_per_million: Option<f64>,
 }
 
 impl std::fmt::Debug for EmbeddingsOptions {
@@ -149,12 +151,12 @@ impl std::fmt::Debug for EmbeddingsOptions {
 
 impl EmbeddingsOptions {
     fn any(&self) -> bool {
-        self.url.is_some() || self.model.is_some() || self.api_key.is_some()
+        self.url.is_some() || self.model.is_some() || self.api_key.is_some() || self.usd_per_million.is_some()
     }
 }
 
 /// An endpoint for embeddings that is set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Embeddings {
     /// Where it is.
     pub url: String,
@@ -162,6 +164,8 @@ pub struct Embeddings {
     pub model: String,
     /// Its key, where it has one.
     pub key: Option<Secret>,
+    /// What a million tokens cost, in US dollars, where the user says so.
+    pub usd_per_million: Option<f64>,
 }
 
 /// Models by tier, each `model` or `provider/model`.
@@ -321,10 +325,12 @@ pub fn resolve(layers: &[Layer]) -> Settings {
     let budgets = spending::budgets(layers, &mut warnings);
     let web = Web::resolve(layers, &mut warnings);
     let fallbacks = layers.iter().find_map(|l| l.options.fallbacks.clone());
+    let price = user().find_map(|o| o.embeddings.usd_per_million);
     let embeddings = embeddings(
         user().find_map(|o| o.embeddings.url.clone()),
         user().find_map(|o| o.embeddings.model.clone()),
         user().find_map(|o| o.embeddings.api_key.as_ref()),
+        price.filter(|price| price.is_finite() && *price >= 0.0),
         &mut warnings,
     );
     let tier_b = layers.iter().find_map(|l| l.options.model.clone().or_else(|| l.options.tiers.b.clone()));
@@ -367,11 +373,13 @@ fn embeddings(
     url: Option<String>,
     model: Option<String>,
     key: Option<&String>,
+    usd_per_million: Option<f64>,
     warnings: &mut Vec<String>,
 ) -> Option<Embeddings> {
     match (url, model) {
         (Some(url), Some(model)) => {
-            Some(Embeddings { url, model, key: key.map(Secret::new).filter(|key| !key.is_empty()) })
+            let key = key.map(Secret::new).filter(|key| !key.is_empty());
+            Some(Embeddings { url, model, key, usd_per_million })
         }
         (None, None) => None,
         _ => {

@@ -65,6 +65,11 @@ id!(
     RunId,
     "run"
 );
+impl RunId {
+    /// What belongs to no run.
+    pub const NONE: Self = Self(Uuid::nil());
+}
+
 id!(
     /// One conversation with Assist. A row of `advisor_conversations`.
     ConversationId,

@@ -278,6 +278,7 @@ fn environment() -> Result<Options, ConfigError> {
             url: variable("ASSIST_EMBEDDINGS_URL"),
             model: variable("ASSIST_EMBEDDINGS_MODEL"),
             api_key: variable("ASSIST_EMBEDDINGS_KEY"),
+            usd_per_million: amount("ASSIST_EMBEDDINGS_USD_PER_MILLION")?,
         },
         web: WebOptions {
             search: variable("ASSIST_WEB_SEARCH"),

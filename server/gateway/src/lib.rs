@@ -59,7 +59,7 @@ pub use error::{GatewayError, Phase};
 pub use extras::{Extras, Output, Reuse};
 pub use gateway::{Gateway, ProviderStatus};
 pub use health::{Health, HealthState};
-pub use http::embeddings::Embedder;
+pub use http::embeddings::{Embedder, Payer};
 pub use limits::RateLimit;
 pub use memory_books::{CacheLimits, LedgerEntry, MemoryBooks};
 pub use models::ModelListing;

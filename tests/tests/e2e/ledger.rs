@@ -324,3 +324,31 @@ fn keys_are_in_nothing_that_is_written() {
     assert!(!ran.stderr.contains(crate::support::KEY), "{}", ran.stderr);
     assert_eq!(sim.all_requests()[0].key.as_deref(), Some(crate::support::KEY));
 }
+
+#[test]
+fn what_is_said_is_found_by_meaning_and_its_embeddings_are_paid_for() {
+    let script = Script {
+        alike: vec![vec!["signups".into(), "registration".into()]],
+        ..Script::always(Reply::text("One click."))
+    };
+    let mut desk = Desk::new(Wire::Anthropic, &[], script);
+    desk.set("ASSIST_EMBEDDINGS_URL", format!("{}/v1", desk.sim.url));
+    desk.set("ASSIST_EMBEDDINGS_MODEL", "small");
+    desk.set("ASSIST_EMBEDDINGS_KEY", crate::support::KEY);
+    desk.run(&["memory", "add", "Funnel", "registration must be one click"]).exits(0);
+    // Looking for it once gets what is new its embedding.
+    json(&desk, &["memory", "search", "registration"]);
+    desk.run(&["ask", "Why so few signups?"]).exits(0);
+    let asked = desk.sim.requests()[0].asked.clone().expect("a question");
+    assert!(asked.system.contains("registration must be one click"), "{}", asked.system);
+    let costs = json(&desk, &["costs", "--by", "model"]);
+    let lines = costs["lines"].as_array().cloned().unwrap_or_default();
+    let line =
+        lines.iter().find(|line| line["name"] == "embeddings/small").unwrap_or_else(|| panic!("{costs}"));
+    assert!(line["inputTokens"].as_u64() > Some(0) && line["open"] == 0, "{line}");
+    assert_eq!(
+        (&line["costUsd"], &line["unpriced"]),
+        (&serde_json::json!(0.0), &serde_json::json!(0)),
+        "{line}"
+    );
+}

@@ -161,7 +161,8 @@ async fn rules(run: &Run, tokens: u64) -> Result<Vec<RuleFile>, Break> {
 type Used = Vec<(MemoryId, Option<f64>)>;
 
 async fn recalled(run: &Run, words: &str) -> Result<(Vec<Memory>, Used), Break> {
-    let recall = Recall { limit: MOST_MEMORIES, ..Recall::of(words) };
+    let embedding = run.embedding(words).await?;
+    let recall = Recall { limit: MOST_MEMORIES, embedding, ..Recall::of(words) };
     let found = run.store().memory().recall(recall, run.clock().now()).await?;
     let mut memories: Vec<Memory> = Vec::new();
     let mut used = Vec::new();

@@ -29,6 +29,7 @@ use serde_json::json;
 use crate::ask::{AskRequest, Intent};
 use crate::orchestrator::{self, Report};
 use crate::pipeline::{self, Applier, Task};
+use crate::remember;
 use crate::run::{Break, Run};
 use crate::settings::PlanPolicy;
 pub(crate) use bench::{Bench, material};
@@ -169,7 +170,10 @@ async fn keep_cut(run: &Run, task: &mut Task, talk: &Talk) -> Result<(), Break> 
 /// Has what is worth remembering drawn from a talk that is over. Nothing more is drawn where Assist has remembered something
 /// while it talked.
 async fn learn(run: &Run, task: &Task, talk: &Talk, answer: &str) -> Result<(), Break> {
-    if talk.has_called("remember") { Ok(()) } else { memory::draw(run, task, answer, &talk.memories).await }
+    if !talk.has_called("remember") {
+        memory::draw(run, task, answer, &talk.memories).await?;
+    }
+    run.unless_halted(remember::embed_new(&run.settings, &run.gateway, run.id, run.store())).await
 }
 
 /// Why no more tools may be called, if that is so.

@@ -6,14 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use assist_base::{Clock, Secret};
+use assist_base::{Clock, RunId, Secret};
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::endpoint::{Endpoint, Layout};
 use crate::sending::read_up_to;
 use crate::transport::Transport;
-use crate::{Gateway, GatewayError, Phase};
+use crate::{
+    Books, Budgets, Estimate, Gateway, GatewayError, Phase, Settlement, StopReason, Tier, Usage,
+    estimate_tokens,
+};
 
 /// The name in messages.
 const NAME: &str = "the embeddings endpoint";
@@ -21,6 +24,27 @@ const NAME: &str = "the embeddings endpoint";
 const MAX_ANSWER: usize = 32 * 1024 * 1024;
 /// So much of an error is told.
 const MAX_WORDS: usize = 200;
+/// The provider's name in the books.
+const PROVIDER: &str = "embeddings";
+/// Tokens by which prices are given.
+const MILLION: f64 = 1_000_000.0;
+
+/// For whom embeddings are made, and what they cost.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Payer {
+    /// The run that pays. It need not exist: what belongs to no run has an id of its own.
+    pub run: RunId,
+    /// The part of Assist that asks.
+    pub agent: String,
+    /// US dollars for a million tokens, where that is known. On this machine it is nothing.
+    pub usd_per_million: Option<f64>,
+}
+
+/// Embeddings, and how many tokens they took where the server tells.
+struct Embedded {
+    vectors: Vec<Vec<f32>>,
+    tokens: Option<u64>,
+}
 
 /// A place to get embeddings from. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +55,8 @@ pub struct Embedder {
     key: Option<Secret>,
     transport: Arc<Transport>,
     clock: Arc<dyn Clock>,
+    books: Arc<dyn Books>,
+    budgets: Budgets,
 }
 
 impl std::fmt::Debug for Embedder {
@@ -58,6 +84,8 @@ impl Gateway {
             key: key.filter(|key| !key.is_empty()),
             transport: Arc::clone(&self.inner.transport),
             clock: Arc::clone(&self.inner.clock),
+            books: Arc::clone(&self.inner.books),
+            budgets: self.inner.config.budgets,
         })
     }
 }
@@ -68,14 +96,70 @@ impl Embedder {
         &self.model
     }
 
-    /// The embeddings of `texts`, in their order. Waits for `patience` at most.
+    /// The embeddings of `texts`, in their order, written down in the books as any other call: set aside before, settled
+    /// after. Waits for `patience` at most; what was begun is settled also where nobody waits any more.
     ///
     /// # Errors
-    /// What kept it from answering, or what is wrong with the answer. Never holds the key.
-    pub async fn embed(&self, texts: &[String], patience: Duration) -> Result<Vec<Vec<f32>>, GatewayError> {
+    /// [`GatewayError::Budget`] where a budget does not allow it, what kept it from answering, or what is wrong with the
+    /// answer. Never holds the key.
+    pub async fn embed(
+        &self,
+        payer: &Payer,
+        texts: Vec<String>,
+        patience: Duration,
+    ) -> Result<Vec<Vec<f32>>, GatewayError> {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
+        let (this, payer) = (self.clone(), payer.clone());
+        let call = tokio::spawn(async move { this.paid(&payer, &texts, patience).await });
+        call.await.unwrap_or_else(|_| Err(self.odd("Assist failed inside")))
+    }
+
+    async fn paid(
+        &self,
+        payer: &Payer,
+        texts: &[String],
+        patience: Duration,
+    ) -> Result<Vec<Vec<f32>>, GatewayError> {
+        let most: u64 = texts.iter().map(|text| estimate_tokens(text)).sum();
+        let price = if self.endpoint.is_local() { Some(0.0) } else { payer.usd_per_million };
+        #[expect(clippy::cast_precision_loss, reason = "no request has that many tokens")]
+        let cost = |tokens: u64| price.map(|price| price * tokens as f64 / MILLION);
+        let estimate = Estimate {
+            run: payer.run,
+            agent: payer.agent.clone(),
+            provider: PROVIDER.to_owned(),
+            model: self.model.clone(),
+            tier: Tier::A,
+            input_tokens: most,
+            max_output_tokens: 0,
+            cost_usd: cost(most),
+            reason: "the endpoint for embeddings".to_owned(),
+            budgets: self.budgets,
+        };
+        let reserved = self.books.reserve(&estimate).await;
+        let reservation =
+            reserved.map_err(|refused| GatewayError::Budget { reason: refused.reason, usage: None })?;
+        let answer = self.within(texts, patience).await;
+        let (input, estimated) = match &answer {
+            Ok(embedded) => (embedded.tokens.unwrap_or(most), embedded.tokens.is_none()),
+            // It may have been at work, and then it counts.
+            Err(GatewayError::Timeout { .. } | GatewayError::Protocol { .. }) => (most, true),
+            Err(_) => (0, false),
+        };
+        let settlement = Settlement {
+            usage: Usage { input, estimated, ..Usage::default() },
+            cost_usd: cost(input),
+            stop: answer.is_ok().then_some(StopReason::End),
+            request_id: None,
+            saved_usd: 0.0,
+        };
+        self.books.settle(reservation, settlement).await;
+        Ok(answer?.vectors)
+    }
+
+    async fn within(&self, texts: &[String], patience: Duration) -> Result<Embedded, GatewayError> {
         tokio::select! {
             biased;
             answer = self.ask(texts) => answer,
@@ -87,7 +171,7 @@ impl Embedder {
         }
     }
 
-    async fn ask(&self, texts: &[String]) -> Result<Vec<Vec<f32>>, GatewayError> {
+    async fn ask(&self, texts: &[String]) -> Result<Embedded, GatewayError> {
         let body = json!({ "model": self.model, "input": texts }).to_string();
         let client = self.transport.client(&self.endpoint)?;
         let mut request =
@@ -103,7 +187,9 @@ impl Embedder {
             return Err(self.refusal(status.as_u16(), &body));
         }
         let answer: Value = serde_json::from_slice(&body).map_err(|_| self.odd("what came is not JSON"))?;
-        self.vectors(&answer, texts.len())
+        // OpenAI's form, and Ollama's.
+        let tokens = answer["usage"]["prompt_tokens"].as_u64().or(answer["prompt_eval_count"].as_u64());
+        Ok(Embedded { vectors: self.vectors(&answer, texts.len())?, tokens })
     }
 
     fn refusal(&self, status: u16, body: &[u8]) -> GatewayError {

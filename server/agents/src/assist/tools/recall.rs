@@ -35,7 +35,8 @@ impl Tool for RecallMemory {
 
     async fn call(&self, bench: &mut Bench<'_>, arguments: Value) -> Result<Outcome, ToolError> {
         let arguments: Arguments = read(arguments)?;
-        let recall = Recall::of(arguments.query);
+        let embedding = bench.run.embedding(&arguments.query).await?;
+        let recall = Recall { embedding, ..Recall::of(arguments.query) };
         let found = bench.run.store().memory().recall(recall, bench.run.clock().now()).await?;
         let mut shown = String::new();
         for recalled in found {

@@ -39,7 +39,8 @@ impl Tool for SessionsSearch {
     async fn call(&self, bench: &mut Bench<'_>, arguments: Value) -> Result<Outcome, ToolError> {
         let arguments: Arguments = read(arguments)?;
         let past = bench.run.store().past();
-        let filter = PastFilter { limit: MOST, ..PastFilter::default() };
+        let embedding = bench.run.embedding(&arguments.query).await?;
+        let filter = PastFilter { limit: MOST, embedding, ..PastFilter::default() };
         let mut shown = String::new();
         for found in past.runs(&arguments.query, filter.clone()).await? {
             if found.session.id == bench.run.id {

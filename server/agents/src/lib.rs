@@ -19,6 +19,7 @@ mod prompts;
 pub mod remember;
 mod run;
 pub mod settings;
+pub mod ship;
 mod steering;
 pub mod travel;
 mod turns;
@@ -34,6 +35,7 @@ pub use settings::{
     TierOptions, Web, WebOptions,
 };
 pub use settings::{Race, RaceOptions, RaceStage};
+pub use settings::{Ship, ShipOptions};
 pub use travel::{FileDiff, Kept, Returned};
 pub use undo::Undone;
 

@@ -9,6 +9,7 @@ mod checks;
 mod commands;
 mod pipeline;
 mod race;
+mod ship;
 mod spending;
 mod web;
 
@@ -23,6 +24,7 @@ pub use checks::{CheckOptions, Checks, ConfiguredCheck};
 pub use commands::{CommandOptions, Commands};
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use race::{EntrantOptions, Race, RaceOptions, RaceStage};
+pub use ship::{Ship, ShipOptions};
 pub use spending::{BudgetOptions, LimitOptions};
 pub use web::{Web, WebOptions};
 
@@ -110,6 +112,10 @@ pub struct Options {
     pub embeddings: EmbeddingsOptions,
     /// What of the web may be used.
     pub web: WebOptions,
+    /// Where the repository is pushed to.
+    pub forge: ShipOptions,
+    /// What is deployed.
+    pub deploy: ShipOptions,
 }
 
 /// Models to ask in place of a tier's, each `provider/model`.
@@ -258,6 +264,10 @@ pub struct Settings {
     pub embeddings: Option<Embeddings>,
     /// What of the web may be used.
     pub web: Web,
+    /// Where the repository is pushed to.
+    pub forge: Ship,
+    /// What is deployed.
+    pub deploy: Ship,
     /// One sentence for everything that was said in a place where it does not count.
     pub warnings: Vec<String>,
 }
@@ -324,6 +334,8 @@ pub fn resolve(layers: &[Layer]) -> Settings {
     let user = || layers.iter().filter(|layer| layer.scope == Scope::User).map(|layer| &layer.options);
     let budgets = spending::budgets(layers, &mut warnings);
     let web = Web::resolve(layers, &mut warnings);
+    let forge = Ship::forge(layers, &mut warnings);
+    let deploy = Ship::deploy(layers, &mut warnings);
     let fallbacks = layers.iter().find_map(|l| l.options.fallbacks.clone());
     let price = user().find_map(|o| o.embeddings.usd_per_million);
     let embeddings = embeddings(
@@ -360,6 +372,8 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         catalogue: user().find_map(|o| o.catalogue.clone()),
         embeddings,
         web,
+        forge,
+        deploy,
         pipeline: Pipeline::resolve(layers),
         commands: Commands::resolve(layers, &mut warnings),
         checks: Checks::resolve(layers),

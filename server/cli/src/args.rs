@@ -212,7 +212,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Keep, list and remove keys of model providers.
+    /// Push the present branch to the forge that is set up.
+    Push {
+        /// The repository there, as OWNER/NAME; without it the one that is set, or one of your own named like the folder.
+        #[arg(long, value_name = "OWNER/NAME")]
+        repository: Option<String>,
+        /// Do not ask first.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Deploy the application that is set, or say how deployments stand.
+    Deploy(Deploy),
+    /// Keep, list and remove keys of model providers and other services.
     Auth {
         #[command(subcommand)]
         action: AuthAction,
@@ -291,6 +302,44 @@ pub struct Verify {
     /// Judge against the files of this folder, and write into it what is whole.
     #[arg(long, value_name = "DIR")]
     pub apply: Option<PathBuf>,
+}
+
+/// What is deployed, or asked about.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    #[command(subcommand)]
+    pub action: Option<DeployAction>,
+    /// The application's id; without it the one that is set.
+    #[arg(long, global = true, value_name = "ID")]
+    pub application: Option<String>,
+    /// Build without a cache.
+    #[arg(long)]
+    pub force: bool,
+    /// Do not ask first.
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What is asked about deployments.
+#[derive(Debug, Subcommand)]
+pub enum DeployAction {
+    /// Say how a deployment stands, or the newest; exit code 1 where it failed.
+    Status {
+        /// The deployment's id.
+        id: Option<String>,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List deployments, newest first.
+    History {
+        /// How many, at most 100.
+        #[arg(long, default_value_t = 10, value_name = "N")]
+        limit: usize,
+        /// One JSON document.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use assist_agents::{
     BudgetOptions, ConfigError, EmbeddingsOptions, Layer, OnFailure, Options, PipelineOptions, PlanPolicy,
-    ProviderOptions, Scope, Settings, TierOptions, WebOptions, Wiring, settings,
+    ProviderOptions, Scope, Settings, ShipOptions, TierOptions, WebOptions, Wiring, settings,
 };
 use assist_base::Secret;
 use assist_gateway::{Catalogue, Plan, ServicePlace, Transcript, parse_usd, registry, service_info};
@@ -107,6 +107,8 @@ impl Wiring for Config {
         if let Some(place) = &mut settings.web.search {
             complete(place)?;
         }
+        complete(&mut settings.forge.place)?;
+        complete(&mut settings.deploy.place)?;
         // A provider that nobody knows is kept, so that naming it leads to the sentence that lists the known ones.
         if let Some(file) = &self.flags.replay {
             settings.gateway.replay = Some(transcript(file)?);
@@ -286,6 +288,7 @@ fn environment() -> Result<Options, ConfigError> {
             allow_private: switch("ASSIST_WEB_ALLOW_PRIVATE")?,
             ..WebOptions::default()
         },
+        deploy: ShipOptions { application: variable("COOLIFY_APPLICATION"), ..ShipOptions::default() },
         ..Options::default()
     })
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use assist_agents::ship::ShipError;
 use assist_agents::{ConfigError, EngineError};
 use assist_base::RunState;
 
@@ -81,6 +82,16 @@ impl From<EngineError> for Stop {
             _ => Exit::Usage,
         };
         Self { message: error.to_string(), fix: error.fix().map(str::to_owned), exit }
+    }
+}
+
+impl From<ShipError> for Stop {
+    fn from(error: ShipError) -> Self {
+        match error {
+            ShipError::Engine(error) => error.into(),
+            ShipError::NotSetUp(message) => Stop::usage(message),
+            ShipError::Refused(message) => Stop::failed(message),
+        }
     }
 }
 

@@ -87,6 +87,8 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
         Command::Resume { run, on_failure, detach, yes, json } => {
             commands::resume::run(global, &run, on_failure, yes, json, detach).await
         }
+        Command::Push { repository, yes } => commands::push::run(global, repository.as_deref(), yes).await,
+        Command::Deploy(deploy) => commands::deploy::run(global, deploy).await,
         Command::Auth { action } => commands::auth::run(&global, action).await,
         Command::Doctor { json } => commands::doctor::run(global, json).await,
         Command::Demo { output } => commands::demo::run(output).await,

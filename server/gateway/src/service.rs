@@ -13,7 +13,7 @@ use crate::breaker::Guarded;
 use crate::endpoint::{self, Endpoint, Layout};
 use crate::problem::one_line;
 use crate::sending::read_up_to;
-use crate::{Gateway, GatewayError, Phase, web};
+use crate::{Gateway, GatewayError, Phase, deploy, forge, web};
 
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
@@ -95,7 +95,7 @@ impl fmt::Debug for ServicePlace {
 
 /// Every service that can be set up.
 pub fn services() -> impl Iterator<Item = &'static ServiceInfo> {
-    web::infos()
+    web::infos().chain([&forge::INFO, &deploy::INFO])
 }
 
 /// The service of that name.
@@ -110,6 +110,8 @@ pub(crate) enum Login {
     None,
     /// `Authorization: Bearer KEY`.
     Bearer,
+    /// `Authorization: token KEY`.
+    Token,
     /// In a header of its own.
     Header(&'static str),
 }
@@ -148,6 +150,11 @@ impl Service {
         };
         let endpoint = Endpoint::parse(info.name, url, Layout::AtRoot, None)?;
         Ok(Self { info, endpoint, key, gateway: gateway.clone() })
+    }
+
+    /// The whole address of a path.
+    pub(crate) fn address(&self, path: &str) -> String {
+        self.endpoint.url(path).to_string()
     }
 
     /// Asks, behind the breaker `kind:name`. Waits for `patience` at most.
@@ -199,6 +206,7 @@ impl Service {
         let (name, value) = match login {
             Login::None => return Ok(None),
             Login::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+            Login::Token => (AUTHORIZATION, format!("token {}", key.expose())),
             Login::Header(name) => (HeaderName::from_static(name), key.expose().to_owned()),
         };
         let mut value = HeaderValue::from_str(&value).map_err(|_| GatewayError::Auth {

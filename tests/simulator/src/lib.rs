@@ -16,6 +16,7 @@ mod asked;
 mod chat;
 mod continuation;
 mod embeddings;
+mod gitea;
 mod http;
 mod matching;
 mod playback;
@@ -28,6 +29,7 @@ mod wire;
 
 pub use asked::{Asked, Provider, Turn};
 pub use continuation::Manner;
+pub use gitea::Gitea;
 pub use record::{Finish, Recorded};
 pub use reply::{Compute, Cut, Ending, Failure, Inject, MidError, Place, Reply, Stall, Stop, ToolUse, Usage};
 pub use routes::Route;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::asked::Provider;
+use crate::gitea::Gitea;
 use crate::reply::Reply;
 use crate::routes::Route;
 
@@ -25,6 +26,8 @@ pub struct Script {
     pub keys: Vec<String>,
     /// Services that are no models, looked at before the models' own paths.
     pub routes: Vec<Route>,
+    /// A forge, with repositories of its own.
+    pub gitea: Option<Gitea>,
 }
 
 /// One rule.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::asked::Provider;
 use crate::chat;
 use crate::embeddings;
+use crate::gitea;
 use crate::http::{HttpRequest, read_request};
 use crate::matching::Uses;
 use crate::playback::{Close, Gate, Plan, play};
@@ -301,6 +302,9 @@ fn answer(state: &mut State, script: &Script, request: &HttpRequest) -> (usize, 
 
 fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize) -> Plan {
     if let Some(answer) = routes::answer(&script.routes, &mut state.routed, request) {
+        return chat::refused(answer);
+    }
+    if let Some(answer) = script.gitea.as_ref().and_then(|forge| gitea::answer(forge, request)) {
         return chat::refused(answer);
     }
     let path = request.path.split('?').next().unwrap_or_default();

@@ -39,6 +39,8 @@ mod reuse;
 mod sessions;
 #[cfg(unix)]
 mod shadow;
+#[cfg(unix)]
+mod ship;
 mod steering;
 mod tls;
 mod truncation;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use assist_agents::{Options, Web, Wiring};
+use assist_agents::{Options, Ship, Web, Wiring};
 use assist_base::SystemClock;
 use assist_gateway::{Gateway, HealthState, NoBooks, ServiceKind, Tier, service_info, services};
 use assist_runtime::{Trust, Workspace};
@@ -57,6 +57,8 @@ pub async fn run(global: Global, as_json: bool) -> Result<Exit, Stop> {
                 findings.push(Finding::new("configuration", Some(false), warning.clone()));
             }
             findings.push(web(&settings.web));
+            findings.push(ship("push", &settings.forge));
+            findings.push(ship("deploy", &settings.deploy));
             match Gateway::new(settings.gateway, Arc::new(NoBooks), SystemClock::shared()) {
                 Err(error) => findings.push(Finding::new("model", Some(false), error.to_string())),
                 Ok(gateway) => {
@@ -139,6 +141,25 @@ fn web(web: &Web) -> Finding {
         (_, source) => {
             let from = source.as_ref().map(|source| format!(" (key from {source})")).unwrap_or_default();
             Finding::new(name, Some(true), format!("{}{from}; {pages}", info.title))
+        }
+    }
+}
+
+/// Whether there is where to push, or to deploy. Nothing is asked.
+fn ship(name: &str, ship: &Ship) -> Finding {
+    let place = &ship.place;
+    let Some(info) = service_info(&place.name) else { return Finding::new(name, None, "not set up") };
+    match (&place.url, &place.key_source) {
+        (None, _) => Finding::new(name, None, format!("not set up: set {}", info.url_var)),
+        (Some(_), None) => {
+            let var = info.key_var.unwrap_or_default();
+            let fix =
+                format!("{} has no token: run `assist auth set {}` or set {var}", info.title, info.name);
+            Finding::new(name, Some(false), fix)
+        }
+        (Some(_), Some(source)) => {
+            let target = ship.target.as_ref().map(|target| format!(", {target}")).unwrap_or_default();
+            Finding::new(name, Some(true), format!("{} (token from {source}){target}", info.title))
         }
     }
 }

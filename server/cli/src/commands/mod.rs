@@ -6,12 +6,14 @@ pub mod auth;
 pub mod background;
 pub mod costs;
 pub mod demo;
+pub mod deploy;
 pub mod doctor;
 pub mod export;
 pub mod logs;
 pub mod lsp;
 pub mod memory;
 pub mod models;
+pub mod push;
 pub mod reply;
 pub mod resume;
 pub mod sessions;
@@ -21,7 +23,7 @@ pub mod steer;
 pub mod undo;
 pub mod verify;
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -112,6 +114,26 @@ fn terminated() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
 fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Whether the user agrees: asked on the terminal, or said with `--yes`. Where there is nobody to ask, nothing is done and that
+/// is said.
+async fn confirmed(question: &str, yes: bool) -> Result<bool, Stop> {
+    if yes {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        let message =
+            format!("{} Nothing was done: nobody is there to ask; add --yes to agree.", plain(question));
+        return Err(Stop::failed(message));
+    }
+    let _ = write!(std::io::stderr(), "{} [y/N] ", plain(question));
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    let line = read.await.map_err(|error| Stop::failed(error.to_string()))??;
+    Ok(matches!(line.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Writes to a file, in place of what it held, or to standard output.

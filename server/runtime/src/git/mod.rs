@@ -17,10 +17,12 @@ use crate::confine::Limits;
 use crate::{Trust, Workspace};
 
 mod commit;
+mod push;
 mod read;
 mod recent;
 
 pub use commit::{Before, Commit, Committed};
+pub use push::Push;
 pub use read::{Change, LogEntry, Status};
 pub use recent::{HeadSign, Touched};
 
@@ -48,7 +50,7 @@ pub enum GitError {
         folder: String,
     },
     /// The user did not say that the repository is trusted, and this would run its hooks.
-    #[error("the workspace is not trusted, so nothing is committed; trust it first")]
+    #[error("the workspace is not trusted, so nothing is committed or pushed; trust it first")]
     Untrusted,
     /// A merge, a rebase or the like is under way.
     #[error("a {what} is under way in this repository; finish or abort it, then commit")]
@@ -63,10 +65,16 @@ pub enum GitError {
         why: String,
     },
     /// A hook said no.
-    #[error("the commit was refused by a hook or by Git: {message}")]
+    #[error("it was refused by a hook or by Git: {message}")]
     Refused {
         /// What was printed.
         message: String,
+    },
+    /// What it would be pushed to has more than is here.
+    #[error("the other side's `{branch}` has commits that are not here; pull them first, nothing was pushed")]
+    Behind {
+        /// The branch.
+        branch: String,
     },
     /// Another Git is at work.
     #[error("another Git command is at work in this repository; try again when it is done")]

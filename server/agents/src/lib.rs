@@ -13,6 +13,7 @@ mod calls;
 pub mod engine;
 pub mod error;
 pub mod host;
+mod keys;
 mod orchestrator;
 mod pipeline;
 mod prompts;

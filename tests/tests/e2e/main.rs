@@ -26,6 +26,8 @@ mod crowd;
 mod demo;
 mod disk_full;
 mod edits;
+#[cfg(unix)]
+mod hostile;
 mod imports;
 mod kills;
 mod ledger;

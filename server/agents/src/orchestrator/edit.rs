@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use assist_base::{ConversationId, DocPath};
 use assist_gateway::Tier;
-use assist_runtime::looks_secret;
 use assist_store::{StoreError, Task, TaskStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,6 +13,7 @@ use crate::advisors;
 use crate::ask::{AskRequest, Intent};
 use crate::assist::material;
 use crate::host::HostError;
+use crate::keys;
 use crate::pipeline::{self, Applier};
 use crate::prompts;
 use crate::run::{Break, Run};
@@ -170,8 +170,8 @@ async fn words(run: &Run, order: &Order, task: &Task) -> Result<String, Undone> 
     let earlier = tasks.iter().filter(|other| task.depends_on.contains(&other.id)).flat_map(super::files);
     for file in own.iter().cloned().chain(earlier) {
         let Ok(path) = DocPath::relative(&file) else { continue };
-        if looks_secret(&path) || files.iter().any(|shown: &serde_json::Value| shown["path"] == file.as_str())
-        {
+        let is_shown = files.iter().any(|shown: &serde_json::Value| shown["path"] == file.as_str());
+        if is_shown || keys::kept_from_models(run, &path).await.is_some() {
             continue;
         }
         let text = match run.host.read(&path).await {

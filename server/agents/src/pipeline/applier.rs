@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::host::{self, Answer, Document, HostError, Question, Rebased};
+use crate::keys;
 use crate::pipeline::assembly::{self, Skeleton};
 use crate::pipeline::linter;
 use crate::pipeline::modules;
@@ -348,6 +349,12 @@ impl Applier {
             Err(HostError::NotFound(_)) => None,
             Err(error) => return Ok(Planned::Failed(vec![error.to_string()])),
         };
+        if before.is_some()
+            && task.request.path.as_ref() != Some(&path)
+            && let Some(why) = keys::kept_from_models(run, &path).await
+        {
+            return Ok(Planned::Failed(vec![format!("{path} is neither shown nor changed: {why}.")]));
+        }
         let text = before.as_ref().map_or("", |document| document.text.as_str());
         let mut target = if before.is_some() { Target::Named } else { Target::NewFile };
         let mut selection = false;

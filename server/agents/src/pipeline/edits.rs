@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::host::{Answer, Document, HostError, Question};
+use crate::keys;
 use crate::pipeline::applier::{self, Applier, Failure};
 use crate::pipeline::task::{EDITED, Task};
 use crate::prompts;
@@ -226,6 +227,13 @@ impl Edits {
         let mut failures = Vec::new();
         let (mut done, mut all) = (0, 0);
         for file in files {
+            all += file.hunks.len();
+            let by_user = task.request.path.as_ref() == Some(&file.path);
+            if !by_user && let Some(why) = keys::kept_from_models(run, &file.path).await {
+                let why = vec![format!("{} is neither shown nor changed: {why}.", file.path)];
+                failures.push(self.fail(run, file.path.as_str(), "refused", why, &[]).await?);
+                continue;
+            }
             let before = match run.host.read(&file.path).await {
                 Ok(document) => Some(document),
                 Err(HostError::NotFound(_)) => None,
@@ -239,7 +247,6 @@ impl Edits {
             let language = Language::of_path(&file.path);
             let hash = before.as_ref().map(|document| document.revision.hash.clone());
             let lines_hold = hash.is_some() && self.numbered.get(&file.path) == hash.as_ref();
-            all += file.hunks.len();
             match hunks::edit(text, language, &file.hunks, lines_hold) {
                 Ok(edited) => {
                     let judgement = judge_edits(&file.path, text, &edited, file.lines);

@@ -27,6 +27,11 @@ const MIN_INK: usize = 6;
 const SOON: usize = 1200;
 /// More is never repeated usefully; keeps the search bounded on hostile text.
 const MAX_REPEATED: usize = 256 << 10;
+/// So many bytes of readings are looked at in all. Readings that do not repeat themselves are each at most half as long as the
+/// one before; more comes only of a text that goes round in circles, in which no place is certain.
+const MAX_LOOKED_AT: usize = 8 * MAX_REPEATED;
+/// Content begins within so many places, or not at all: a thousand blank lines are no remark.
+const MAX_STARTS: usize = 64;
 
 /// Where a continuation's content may begin: at once, or after blank lines, a fence, START markers, or a remark.
 pub(super) fn starts(continuation: &str) -> Vec<Start> {
@@ -60,6 +65,9 @@ pub(super) fn starts(continuation: &str) -> Vec<Start> {
         } else {
             break;
         }
+        if starts.len() >= MAX_STARTS {
+            break;
+        }
         at = next;
     }
     starts
@@ -78,10 +86,15 @@ pub(super) fn find(received: &str, continuation: &str, starts: &[Start]) -> Resu
     let mut full: Vec<Anchor> = Vec::new();
     let mut short: Vec<Anchor> = Vec::new();
     let mut doubtful = false;
+    let mut looked_at = 0;
     for start in starts {
         let Some(content) = continuation.get(start.at..) else { continue };
         for len in overlaps(received, content) {
             let Some(repeated) = content.get(..len) else { continue };
+            looked_at += len;
+            if looked_at > MAX_LOOKED_AT {
+                return Err(NoAnchor::Ambiguous);
+            }
             let rest = content.get(len..).unwrap_or_default();
             let is_full = len == received.len() || repeated.chars().count() >= TAIL_CHARS;
             match trust(received, repeated, rest, is_full, start.remark) {

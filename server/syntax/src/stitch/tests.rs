@@ -194,3 +194,13 @@ fn a_restart_begins_with_what_there_is_of_the_first_line() {
         Err(NoAnchor::Missing)
     );
 }
+
+#[test]
+fn texts_that_go_round_in_circles_are_soon_given_up() {
+    // A model caught in a loop. Read naively, each of its lines is one more place to look at all the others from.
+    let circles = "export const more = 1;\n".repeat(20_000);
+    assert_eq!(stitch(&circles, &circles), Err(NoAnchor::Ambiguous));
+    assert_eq!(stitch(RECEIVED, &"\n".repeat(300_000)), Err(NoAnchor::Empty));
+    let remarks = "Continuing here:\n\n".repeat(50_000);
+    assert_eq!(stitch(RECEIVED, &remarks), Err(NoAnchor::Missing));
+}

@@ -237,6 +237,7 @@ fn no_plan_of_a_build_names_a_file_it_must_not() {
         let plan = json!({ "components": [part], "order": ["Evil"] });
         let desk = desk(Wire::Anthropic, script([Rule::always(Reply::text(plan.to_string()))]));
         let ran = obeyed(&desk, &["ask", "Build it", "--build", "--yes", "--json"]).exits(1);
+        assert_eq!(ran.of("completed")[0]["state"], "failed", "{path}: {}", told(&ran));
         assert_eq!(desk.sim.requests().len(), 3, "{path}: it is asked for again twice");
     }
     // One that looks harmless leads outside, or to what is closed.

@@ -61,11 +61,14 @@ export class Plans implements vscode.Disposable {
           html: render(question.detail ?? question.text),
           yes: question.choices[0] ?? "Start",
           no: question.choices.at(-1) ?? "Not now",
+          commit: question.choices.length > 2 ? question.choices[1] : "",
         });
         break;
-      case "start": {
+      case "start":
+      case "commit": {
         const steps = Array.isArray(value) ? value.filter((step): step is number => typeof step === "number") : [];
-        await this.send("assist.confirm", steps.length < question.steps ? { runId, steps } : { runId });
+        const some = steps.length < question.steps ? { steps } : {};
+        await this.send("assist.confirm", { runId, ...some, ...(kind === "commit" ? { commit: true } : {}) });
         break;
       }
       case "change": {
@@ -84,6 +87,7 @@ export class Plans implements vscode.Disposable {
 const BODY = `<header><span class="eyebrow">Plan</span><h1 id="wish"></h1>
 <div id="answers" class="row">
 <button class="primary" id="start" data-do="start"></button>
+<button id="commit" data-do="commit" hidden></button>
 <button data-do="change">Change…</button>
 <button id="no" data-do="no"></button>
 </div>
@@ -133,13 +137,15 @@ textarea { box-sizing: border-box; width: 100%; margin-bottom: 10px; padding: 6p
 const SCRIPT = `
 const vscode = acquireVsCodeApi();
 const find = (id) => document.getElementById(id);
-let yes = "Start";
+let yes = "Start", commit = "";
 const boxes = () => [...document.querySelectorAll("ol > li > input")];
 const chosen = () => boxes().flatMap((box, index) => (box.checked ? [index + 1] : []));
 function count() {
   const all = boxes().length, some = chosen().length;
-  find("start").textContent = some === all ? yes : yes + " with " + some + " of " + all + " steps";
-  find("start").disabled = all > 0 && some === 0;
+  const part = some === all ? "" : " with " + some + " of " + all + " steps";
+  find("start").textContent = yes + part;
+  find("commit").textContent = commit + part;
+  find("start").disabled = find("commit").disabled = all > 0 && some === 0;
   for (const box of boxes()) box.parentElement.classList.toggle("out", !box.checked);
 }
 function changing(on) {
@@ -149,7 +155,7 @@ function changing(on) {
 }
 document.addEventListener("click", ({ target }) => {
   const what = target.closest && target.closest("[data-do]") && target.closest("[data-do]").dataset.do;
-  if (what === "start") vscode.postMessage({ kind: "start", value: chosen() });
+  if (what === "start" || what === "commit") vscode.postMessage({ kind: what, value: chosen() });
   else if (what === "no") vscode.postMessage({ kind: "no" });
   else if (what === "change" || what === "back") changing(what === "change");
 });
@@ -164,6 +170,8 @@ find("change").addEventListener("submit", (event) => {
 });
 addEventListener("message", ({ data }) => {
   yes = data.yes;
+  commit = data.commit;
+  find("commit").hidden = commit === "";
   find("no").textContent = data.no;
   find("wish").textContent = data.wish;
   find("plan").innerHTML = data.html;

@@ -102,6 +102,9 @@ pub enum Answer {
         steps: Vec<usize>,
         /// What is to be minded.
         note: Option<String>,
+        /// Whether what is done is committed, where that was offered.
+        #[serde(default)]
+        commit: bool,
     },
     /// Do not.
     No,

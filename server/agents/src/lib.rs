@@ -31,9 +31,9 @@ pub use engine::{Engine, Follow, Heard, Next, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{
-    ApplyMode, BudgetOptions, CheckOptions, Checks, CommandOptions, Commands, Embeddings, EmbeddingsOptions,
-    Layer, OnFailure, Options, Pipeline, PipelineOptions, PlanPolicy, ProviderOptions, Scope, Settings,
-    TierOptions, Web, WebOptions,
+    ApplyMode, BudgetOptions, CheckOptions, Checks, CommandOptions, Commands, CommitBranch, Embeddings,
+    EmbeddingsOptions, GitOptions, Layer, OnFailure, Options, Pipeline, PipelineOptions, PlanPolicy,
+    ProviderOptions, Scope, Settings, TierOptions, Web, WebOptions,
 };
 pub use settings::{Race, RaceOptions, RaceStage};
 pub use settings::{Ship, ShipOptions};

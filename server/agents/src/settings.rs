@@ -7,6 +7,7 @@
 
 mod checks;
 mod commands;
+mod git;
 mod pipeline;
 mod race;
 mod ship;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use checks::{CheckOptions, Checks, ConfiguredCheck};
 pub use commands::{CommandOptions, Commands};
+pub use git::{CommitBranch, GitOptions};
 pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use race::{EntrantOptions, Race, RaceOptions, RaceStage};
 pub use ship::{Ship, ShipOptions};
@@ -95,6 +97,8 @@ pub struct Options {
     pub commands: CommandOptions,
     /// Which checks run when the work is done.
     pub checks: CheckOptions,
+    /// How work is committed, where the user wants it.
+    pub git: GitOptions,
     /// What may be spent.
     pub budget: BudgetOptions,
     /// How often providers may be asked, by name.
@@ -252,6 +256,8 @@ pub struct Settings {
     pub checks: Checks,
     /// What is given to several models at once.
     pub race: Race,
+    /// Where work is committed, where the user wants it.
+    pub commit_on: CommitBranch,
     /// What the gateway needs.
     pub gateway: GatewayConfig,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier.
@@ -378,6 +384,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         commands: Commands::resolve(layers, &mut warnings),
         checks: Checks::resolve(layers),
         race: Race::resolve(layers, &mut warnings),
+        commit_on: layers.iter().find_map(|l| l.options.git.branch).unwrap_or_default(),
         gateway,
         warnings,
     }

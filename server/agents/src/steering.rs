@@ -152,7 +152,7 @@ mod tests {
             Input::Stop,
             Input::Tell("mind the tests".to_owned()),
             Input::Reply(Answer::Yes),
-            Input::Reply(Answer::Partly { steps: vec![1, 3], note: Some("soon".to_owned()) }),
+            Input::Reply(Answer::Partly { steps: vec![1, 3], note: Some("soon".to_owned()), commit: true }),
             Input::Reply(Answer::Text("blue".to_owned())),
             Input::Reply(Answer::No),
         ] {

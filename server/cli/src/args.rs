@@ -89,6 +89,9 @@ pub enum Command {
         /// What is to be minded.
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
+        /// Commit what is done, where the plan offers it.
+        #[arg(long)]
+        commit: bool,
         #[command(flatten)]
         show: Show,
     },

@@ -71,7 +71,7 @@ fn reply(line: String) -> Answer {
     let steps: Result<Vec<usize>, _> =
         line.split([',', ' ']).filter(|n| !n.is_empty()).map(str::parse).collect();
     match steps {
-        Ok(steps) if !steps.is_empty() => Answer::Partly { steps, note: None },
+        Ok(steps) if !steps.is_empty() => Answer::Partly { steps, note: None, commit: false },
         _ => Answer::Text(line),
     }
 }
@@ -81,7 +81,7 @@ pub fn prompt(question: &Question) {
     let prompt = match (question.choices.as_slice(), question.later) {
         ([], _) => "> ".to_owned(),
         ([yes, between @ .., no], true) if !between.is_empty() => {
-            format!("[y: {yes}, {}, n: {no}] ", between.join(", "))
+            format!("[y: {yes}, {}, n: {no}, or words] ", between.join(", "))
         }
         (_, true) => "[y/n, steps like 1,3, or what should be otherwise] ".to_owned(),
         (_, false) => "[y/N] ".to_owned(),
@@ -112,7 +112,7 @@ pub fn how_to_answer(run: RunId, question: &Question) -> String {
         && let Some(other) = between.first()
     {
         return format!(
-            "Assist waits for your word: `assist confirm {id}` agrees, `assist answer {id} \"{other}\"` does so for good, `assist decline {id}` says no."
+            "Assist waits for your word: `assist confirm {id}` agrees, `assist answer {id} \"{other}\"` does that, `assist answer {id} TEXT` says it otherwise, `assist decline {id}` says no."
         );
     }
     format!(

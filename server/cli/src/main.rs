@@ -59,8 +59,8 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
     match command {
         Command::Lsp { .. } => Ok(Exit::Usage),
         Command::Ask(ask) => commands::ask::run(global, ask).await,
-        Command::Confirm { run, steps, note, show } => {
-            commands::reply::run(global, &run, Reply::Confirm(steps, note), show).await
+        Command::Confirm { run, steps, note, commit, show } => {
+            commands::reply::run(global, &run, Reply::Confirm { steps, note, commit }, show).await
         }
         Command::Answer { run, text, show } => {
             commands::reply::run(global, &run, Reply::Answer(text), show).await

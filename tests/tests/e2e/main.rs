@@ -20,6 +20,8 @@ mod checkpoints;
 mod cli_ask;
 #[cfg(unix)]
 mod commands;
+#[cfg(unix)]
+mod commits;
 mod conversations;
 mod crash;
 mod crowd;

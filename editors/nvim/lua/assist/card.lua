@@ -284,7 +284,10 @@ function M.choose(choice, card)
   if not card or not choice or type(choice) == 'number' and not card.choices[choice] then
     return
   end
-  if choice == 1 and card.steps and chosen(card) == 0 then
+  -- a plan's choice in the middle: the same work, committed
+  local commits = card.steps ~= nil and type(choice) == 'number' and choice > 1 and choice < #card.choices
+  local starts = choice == 1 or commits
+  if starts and card.steps and chosen(card) == 0 then
     return require('assist.client').say('No step is left: take one in, or say no to the plan.')
   end
   local reply = card.reply
@@ -294,7 +297,7 @@ function M.choose(choice, card)
   if card.steps then
     done, all = chosen(card)
   end
-  local some = choice == 1 and done < all
+  local some = starts and done < all
   if reply and type(choice) == 'number' and not some then
     reply(choice)
     return
@@ -311,7 +314,7 @@ function M.choose(choice, card)
     local steps = vim.tbl_filter(function(step)
       return card.steps[step]
     end, vim.fn.range(1, all))
-    execute(card, 'assist.confirm', { steps = steps })
+    execute(card, 'assist.confirm', { steps = steps, commit = commits or nil })
   elseif choice == 1 then
     execute(card, 'assist.confirm', {})
   elseif choice == #card.choices then

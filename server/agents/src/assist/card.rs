@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::run::{Break, Run};
 
+/// The button that ticks the commit.
+pub(crate) const START_AND_COMMIT: &str = "Start and commit";
 /// More steps than this are no plan that a person reads.
 const MOST_STEPS: usize = 20;
 /// A step, in seconds, where nothing is known.
@@ -109,8 +111,9 @@ impl Plan {
             .collect()
     }
 
-    /// The card as Markdown. `walls` says what holds around commands here.
-    pub(crate) fn markdown(&self, estimate: &Estimate, walls: &Confinement) -> String {
+    /// The card as Markdown. `walls` says what holds around commands here, `commit` names the branch
+    /// that the work can be committed on.
+    pub(crate) fn markdown(&self, estimate: &Estimate, walls: &Confinement, commit: Option<&str>) -> String {
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let quoted = |items: &[String]| {
             items
@@ -160,7 +163,12 @@ impl Plan {
                 Confinement::None(lacking) => format!("\nNothing keeps the commands from changing or reading other files of yours: {lacking}.\n"),
             });
         }
-        card.push_str("\nNothing is committed.\n");
+        match commit {
+            None => card.push_str("\nNothing is committed.\n"),
+            Some(branch) => card.push_str(&format!(
+                "\n- [ ] Commit what is changed, and nothing else, on `{branch}` (“{START_AND_COMMIT}”, or `--commit`)\n"
+            )),
+        }
         card
     }
 }

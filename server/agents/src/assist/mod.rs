@@ -84,7 +84,11 @@ async fn carried_out(run: &Run, result: Result<String, Break>) -> (Result<String
         Ok(verified) => verified.unwrap_or_default(),
         Err(error) => return (Err(error), files),
     };
-    let report = Report::of(&order).with(verified);
+    let commit = match orchestrator::committed(run, name).await {
+        Ok(commit) => commit,
+        Err(error) => return (Err(error), files),
+    };
+    let report = Report::of(&order).with(verified).and_commit(commit);
     let result = result.and_then(|_| {
         if report.is_whole() { Ok(report.sentence()) } else { Err(Break::Failed(report.sentence())) }
     });

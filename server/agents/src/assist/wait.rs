@@ -100,7 +100,7 @@ async fn decide(
     let words = approval.data["words"] == true;
     let (approved, feedback) = match answer {
         Answer::Yes => (true, None),
-        Answer::Partly { steps, note } => {
+        Answer::Partly { steps, note, commit: _ } => {
             let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
             let steps = (!steps.is_empty()).then(|| format!("Only the steps {}.", steps.join(", ")));
             let feedback: Vec<_> = steps.into_iter().chain(note.clone()).collect();

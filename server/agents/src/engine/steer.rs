@@ -34,7 +34,7 @@ pub enum Heard {
 
 impl Engine {
     /// Answers a waiting run with yes: to everything, or only to these steps of its plan (from 1), with words to mind
-    /// where there are any. A run that rests with an open question goes on, shown by `host`.
+    /// where there are any; with `commit`, what is done is committed where that was offered. A run that rests with an open question goes on, shown by `host`.
     ///
     /// # Errors
     /// [`EngineError::WrongState`] when the run does not wait for an answer; as [`Engine::resume`].
@@ -43,10 +43,11 @@ impl Engine {
         run: RunId,
         steps: Vec<usize>,
         note: Option<String>,
+        commit: bool,
         host: Arc<dyn Host>,
     ) -> Result<Heard, EngineError> {
-        let answer =
-            if steps.is_empty() && note.is_none() { Answer::Yes } else { Answer::Partly { steps, note } };
+        let plain = steps.is_empty() && note.is_none() && !commit;
+        let answer = if plain { Answer::Yes } else { Answer::Partly { steps, note, commit } };
         self.reply(run, answer, host).await
     }
 

@@ -8,6 +8,7 @@
 //! and what builds on it is done all the same.
 
 mod command;
+mod commit;
 mod edit;
 mod permit;
 mod report;
@@ -24,6 +25,7 @@ use futures::stream::FuturesUnordered;
 use serde_json::json;
 
 pub(crate) use command::{Ended, Ran, run as run_command, walls};
+pub(crate) use commit::{made as committed, offer};
 pub(crate) use permit::{Wanted, denied};
 pub(crate) use report::Report;
 pub(crate) use verify::{Verified, found as verified, verify};
@@ -48,6 +50,8 @@ pub(crate) struct Order {
     pub(crate) note: Option<String>,
     /// Whether the user was asked: only then what the plan lists was agreed to.
     pub(crate) asked: bool,
+    /// Whether what is done is committed.
+    pub(crate) commit: bool,
 }
 
 impl Order {
@@ -55,12 +59,15 @@ impl Order {
     pub(crate) fn of_build(summary: String, files: Vec<String>) -> Self {
         let step = Step { title: summary.clone(), files, ..Step::default() };
         let plan = Plan { summary, steps: vec![step] };
-        Self { name: "build".to_owned(), plan, chosen: vec![1], note: None, asked: true }
+        Self { name: "build".to_owned(), plan, chosen: vec![1], note: None, asked: true, commit: false }
     }
 }
 
 /// Carries it out, as far as it goes.
 pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
+    if order.commit {
+        commit::note_before(run, order).await?;
+    }
     if of(run, order).await?.is_empty() {
         let scoped = advisors::scope(run, advisors::CODE, order).await?;
         let tasks = planned(order, scoped);
@@ -71,7 +78,9 @@ pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
     let report = Report::of(&of(run, order).await?);
     let verified = verify(run, order, report.files()).await?;
     // What was corrected is part of it.
-    Ok(Report::of(&of(run, order).await?).with(verified))
+    let report = Report::of(&of(run, order).await?).with(verified);
+    let commit = if order.commit { Some(commit::commit(run, order, &report).await?) } else { None };
+    Ok(report.and_commit(commit))
 }
 
 /// The tasks of an order.

@@ -22,6 +22,8 @@ pub(crate) struct Report {
     files: Vec<String>,
     /// What the project's checks said.
     verified: Verified,
+    /// What became of the commit, where one was wanted: a sentence.
+    commit: Option<String>,
 }
 
 impl Report {
@@ -64,6 +66,17 @@ impl Report {
         self
     }
 
+    /// With what became of the commit.
+    pub(crate) fn and_commit(mut self, commit: Option<String>) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// The titles of what is done.
+    pub(crate) fn done(&self) -> impl Iterator<Item = &str> {
+        self.done.iter().map(|(title, _)| title.as_str())
+    }
+
     /// For the model, which tells the user.
     pub(crate) fn told(&self) -> String {
         let mut told = "The plan was carried out as far as it went.\n".to_owned();
@@ -90,6 +103,9 @@ impl Report {
         }
         for line in self.verified.lines() {
             told.push_str(&format!("{line}\n"));
+        }
+        if let Some(commit) = &self.commit {
+            told.push_str(&format!("{commit}\n"));
         }
         told.push_str(
             "Nothing else was run or tested. Report this to the user in plain words, and what is left to do.",
@@ -119,6 +135,9 @@ impl Report {
             sentence.push_str(&format!(" You still need to run: {}.", commands.join("; ")));
         }
         sentence.push_str(&self.verified.short());
+        if let Some(commit) = &self.commit {
+            sentence.push_str(&format!(" {commit}"));
+        }
         sentence
     }
 

@@ -12,7 +12,7 @@ use crate::exit::{Exit, Stop};
 /// What is said.
 pub enum Reply {
     /// Yes: to these steps, or to all where there are none.
-    Confirm(Vec<usize>, Option<String>),
+    Confirm { steps: Vec<usize>, note: Option<String>, commit: bool },
     /// Words.
     Answer(String),
     /// No.
@@ -28,7 +28,7 @@ pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<
     let conversation = engine.session(run).await?.conversation;
     let next = engine.store().events().list(run, 1).await?.last().map_or(1, |last| last.seq + 1);
     let heard = match reply {
-        Reply::Confirm(steps, note) => engine.confirm(run, steps, note, over).await?,
+        Reply::Confirm { steps, note, commit } => engine.confirm(run, steps, note, commit, over).await?,
         Reply::Answer(text) => engine.answer(run, text, over).await?,
         Reply::Decline => engine.decline(run, over).await?,
     };

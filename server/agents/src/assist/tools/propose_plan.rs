@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Outcome, Tool, ToolError, read, spec, text};
 use crate::assist::bench::Bench;
-use crate::assist::card::{self, Plan};
+use crate::assist::card::{self, Plan, START_AND_COMMIT};
 use crate::host::{Answer, Question};
 use crate::orchestrator::{self, Order};
 use crate::run::lock;
@@ -59,24 +59,24 @@ impl Tool for ProposePlan {
             }
         }
         let asked = bench.run.settings.plan != PlanPolicy::Never;
-        let (chosen, note) = match confirmed(bench, &plan).await? {
-            Confirmed::Go(chosen, note) => (chosen, note),
+        let (chosen, note, commit) = match confirmed(bench, &plan).await? {
+            Confirmed::Go(chosen, note, commit) => (chosen, note, commit),
             Confirmed::Not(outcome) => return Ok(outcome),
         };
         let (run, now) = (bench.run, bench.run.clock().now());
-        let stored = json!({ "card": plan, "steps": chosen, "note": note });
+        let stored = json!({ "card": plan, "steps": chosen, "note": note, "commit": commit });
         run.store().sessions().set_plan(run.id, stored, now).await?;
         let conversations = run.store().conversations();
         conversations.set_outcome(bench.conversation, ConversationOutcome::Tasked, now).await?;
-        let order = Order { name: bench.call_name(), plan, chosen, note, asked };
+        let order = Order { name: bench.call_name(), plan, chosen, note, asked, commit };
         let report = orchestrator::execute(run, &order).await?;
         Ok(Outcome::Said(report.told()))
     }
 }
 
 enum Confirmed {
-    /// These steps, minding this.
-    Go(Vec<usize>, Option<String>),
+    /// These steps, minding this; and whether they are committed.
+    Go(Vec<usize>, Option<String>, bool),
     /// Not this plan.
     Not(Outcome),
 }
@@ -85,29 +85,37 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
     let all: Vec<usize> = (1..=plan.steps.len()).collect();
     let run = bench.run;
     if run.settings.plan == PlanPolicy::Never {
-        return Ok(Confirmed::Go(all, None));
+        return Ok(Confirmed::Go(all, None, false));
     }
     let estimate = card::estimate(run, plan.steps.len()).await?;
-    let markdown = plan.markdown(&estimate, &orchestrator::walls().await);
+    let offer = orchestrator::offer(run).await;
+    let markdown = plan.markdown(&estimate, &orchestrator::walls().await, offer.as_deref());
     let first = plan.summary.split_whitespace().collect::<Vec<_>>().join(" ");
     let question = Question {
         text: format!("{first} Shall I start?"),
         detail: Some(markdown.clone()),
-        choices: vec!["Start".to_owned(), "Not now".to_owned()],
+        choices: match offer {
+            Some(_) => ["Start", START_AND_COMMIT, "Not now"].map(str::to_owned).to_vec(),
+            None => ["Start", "Not now"].map(str::to_owned).to_vec(),
+        },
         later: true,
     };
-    let data = json!({ "plan": plan, "estimate": estimate });
+    let mut data = json!({ "plan": plan, "estimate": estimate });
+    if let Some(branch) = &offer {
+        data["commit"] = json!({ "branch": branch });
+    }
     let answer = bench.ask("plan", &question, data).await?;
-    let (chosen, note) = match answer {
-        Answer::Yes => (all, None),
-        Answer::Partly { steps, note } => {
+    let (chosen, note, commit) = match answer {
+        Answer::Yes => (all, None, false),
+        Answer::Text(words) if offer.is_some() && ticks(&words) => (all, None, true),
+        Answer::Partly { steps, note, commit } => {
             let chosen = if steps.is_empty() { all.clone() } else { steps };
             if let Some(unknown) = chosen.iter().find(|step| !all.contains(step)) {
                 return Ok(Confirmed::Not(Outcome::Said(format!(
                     "The user confirmed step {unknown}, which the plan does not have. Propose it again and ask which steps are meant."
                 ))));
             }
-            (all.into_iter().filter(|step| chosen.contains(step)).collect(), note)
+            (all.into_iter().filter(|step| chosen.contains(step)).collect(), note, commit && offer.is_some())
         }
         Answer::Text(words) => {
             bench.say(assist_store::Role::Assistant, &markdown).await?;
@@ -127,5 +135,10 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
         }
     };
     bench.say(assist_store::Role::Assistant, &markdown).await?;
-    Ok(Confirmed::Go(chosen, note))
+    Ok(Confirmed::Go(chosen, note, commit))
+}
+
+/// Whether words are those of the button that ticks the commit.
+fn ticks(words: &str) -> bool {
+    words.trim().eq_ignore_ascii_case(START_AND_COMMIT)
 }

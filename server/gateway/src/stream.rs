@@ -355,6 +355,23 @@ enum Read {
     Failed(GatewayError),
 }
 
+/// How much of what was read is taken in before it is handed out: a server that sends much at once must not fill queues
+/// that no later piece needs.
+const PIECE: usize = 8 * 1024;
+
+impl Read {
+    /// The beginning of it, and the rest.
+    fn piece(self) -> (Self, Option<Self>) {
+        match self {
+            Self::Bytes(mut bytes) if bytes.len() > PIECE => {
+                let first = bytes.split_to(PIECE);
+                (Self::Bytes(first), Some(Self::Bytes(bytes)))
+            }
+            read => (read, None),
+        }
+    }
+}
+
 impl Live {
     /// The chunks, as they come.
     pub(crate) fn stream(mut self) -> ChunkStream {
@@ -365,8 +382,14 @@ impl Live {
             async_stream::stream! {
                 let mut begun = false;
                 let (mut text, mut reasoning) = (String::new(), String::new());
+                let mut rest: Option<Read> = None;
                 let error = loop {
-                    let read = self.read(begun).await;
+                    let read = match rest.take() {
+                        Some(read) => read,
+                        None => self.read(begun).await,
+                    };
+                    let (read, more) = read.piece();
+                    rest = more;
                     let ended = !matches!(read, Read::Bytes(_));
                     let error = self.understand(read, &mut begun, &mut received);
                     if begun && self.permit.as_ref().is_some_and(Permit::is_probe) {

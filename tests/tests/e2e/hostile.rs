@@ -100,7 +100,8 @@ fn everything(desk: &Desk) -> BTreeMap<PathBuf, Vec<u8>> {
     }
     let mut found = BTreeMap::new();
     look(desk.folder.root().parent().expect("it lies in a folder"), &mut found);
-    let own = [desk.folder.path(".assist"), desk.config(), desk.folder.beside("logs")];
+    let shared = desk.folder.beside("home").join(".local/share/assist");
+    let own = [desk.folder.path(".assist"), desk.config(), desk.folder.beside("logs"), shared];
     found.retain(|path, _| !own.iter().any(|own| path.starts_with(own)));
     // Of Assist's own folder what counts is that nobody else writes it.
     assert!(!desk.folder.has(".assist/rules"), "rules were made");
@@ -114,7 +115,8 @@ fn no_secret_left(desk: &Desk, case: &str) {
         let body = String::from_utf8_lossy(&request.body);
         assert!(!body.contains(SECRET), "{case}: the secret was sent: {body}");
     }
-    for (path, bytes) in desk.own_files() {
+    let home = desk.all_files().into_iter().filter(|(path, _)| path.iter().any(|part| part == ".local"));
+    for (path, bytes) in desk.own_files().into_iter().chain(home) {
         let holds = bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
         assert!(!holds, "{case}: the secret is in {}", path.display());
     }

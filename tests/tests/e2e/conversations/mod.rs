@@ -156,6 +156,12 @@ async fn in_the_editor(story: Story, wire: Wire) {
     session.ignore(&["assist/event"]);
     let opened = story.files.iter().find(|(path, _)| *path == story.open).expect("it is one of them");
     assert_eq!(session.text(&uri), opened.1);
+    // It was saved before, and is again.
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(30);
+    while desk.folder.read(story.open) != opened.1 {
+        assert!(tokio::time::Instant::now() < deadline, "it is not saved\n{}", session.log());
+        session.unread_after_roundtrip().await;
+    }
     assert_eq!(session.leave().await, 0);
     ended(&desk, &story, &completed);
 }

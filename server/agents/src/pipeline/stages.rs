@@ -282,13 +282,23 @@ impl Work<'_> {
         }
     }
 
-    /// The next component whose turn it is.
+    /// The next component whose turn it is. A skeleton comes before what it shows, so that each component can be checked
+    /// where it will stand; one that cannot be had keeps nothing back.
     fn ready(&self) -> Option<Part> {
         let is = |name: &str, state: &State| self.states.get(name) == Some(state);
         let plan = self.site.plan();
-        plan.components.into_iter().find(|part| {
-            is(&part.name, &State::Waiting) && part.waits_for().iter().all(|name| is(name, &State::InPlace))
-        })
+        let is_coming = |name: &str| is(name, &State::Waiting) || is(name, &State::Running);
+        let shown_in = |part: &Part| {
+            let mut skeletons = plan.components.iter().filter(|other| other.is_skeleton());
+            skeletons.any(|other| other.dependencies.contains(&part.name) && is_coming(&other.name))
+        };
+        let turn = plan.components.iter().find(|part| {
+            let needs = part.waits_for();
+            is(&part.name, &State::Waiting)
+                && needs.iter().all(|name| is(name, &State::InPlace))
+                && !shown_in(part)
+        });
+        turn.cloned()
     }
 
     async fn in_place(&mut self, part: &Part) -> Result<(), Break> {

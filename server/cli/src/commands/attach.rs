@@ -33,8 +33,17 @@ pub(super) async fn watch(engine: &Arc<Engine>, run: RunId, from: u64, json: boo
     let mut question = None;
     let mut lines = None;
     let mut is_asked = false;
+    // One for the whole time, and looked at first: a Ctrl-C while an event is shown must not be lost.
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
     loop {
         tokio::select! {
+            biased;
+            _ = &mut interrupted => {
+                let id = run.short();
+                shown.notice(Severity::Info, &format!("The run goes on: `assist attach {id}` shows it again, `assist stop {id}` stops it."));
+                return Ok(Exit::Done);
+            }
             next = follow.next() => match next? {
                 Next::Event(event) => {
                     is_asked = false;
@@ -61,11 +70,6 @@ pub(super) async fn watch(engine: &Arc<Engine>, run: RunId, from: u64, json: boo
                 if let (Some(line), Some(open)) = (line, &question) {
                     answer(engine, run, open, line).await?;
                 }
-            }
-            _ = tokio::signal::ctrl_c() => {
-                let id = run.short();
-                shown.notice(Severity::Info, &format!("The run goes on: `assist attach {id}` shows it again, `assist stop {id}` stops it."));
-                return Ok(Exit::Done);
             }
         }
     }

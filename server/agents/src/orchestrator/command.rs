@@ -174,7 +174,7 @@ async fn execute(run: &Run, wanted: &Wanted) -> Result<Result<Finished, String>,
     let timeout = lock(&run.commands).timeout;
     let (root, line, network) = (run.workspace.root().to_owned(), wanted.line.clone(), wanted.network);
     let (chunks, mut coming) = mpsc::channel::<Chunk>(WAITING);
-    let (tell_started, started) = oneshot::channel();
+    let (tell_started, mut started) = oneshot::channel::<Stopper>();
     let mut working = tokio::task::spawn_blocking(move || {
         let helper = Helper::this_program();
         let running =
@@ -191,12 +191,16 @@ async fn execute(run: &Run, wanted: &Wanted) -> Result<Result<Finished, String>,
         Ok(running.wait())
     });
     let failed = |error: tokio::task::JoinError| Err(format!("Assist failed inside: {error}"));
-    let stopper = match run.unless_halted(started).await {
+    let stopper = match run.unless_halted(&mut started).await {
         Ok(Ok(stopper)) => stopper,
         // It did not start, and the thread knows why.
         Ok(Err(_)) => return Ok(working.await.unwrap_or_else(failed)),
         Err(halted) => {
-            // The thread finds nobody waiting, and ends what it has just started.
+            // The thread finds nobody waiting and ends what it has just started, or has told of it in this very moment.
+            started.close();
+            if let Ok(stopper) = started.try_recv() {
+                stopper.stop();
+            }
             let _ = working.await;
             return Err(halted);
         }

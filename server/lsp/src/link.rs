@@ -3,10 +3,14 @@
 //! Law: nothing here is waited for by a request's handler. Requests to the client are made in tasks of runs only, and end
 //! when the client is gone.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 
 use assist_agents::Severity;
 use assist_base::Clock;
+use futures::FutureExt as _;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
@@ -78,9 +82,10 @@ impl Link {
     /// Asks the client, and takes the question back when the answer is not waited for any more.
     pub async fn question(&self, method: &'static str, params: Value) -> Result<Value, Unanswered> {
         let id = self.client.next_request_id();
-        let mut withdrawn = Withdrawn { outbox: &self.outbox, id: Some(id.clone()) };
-        let answer = self.send(method, id, params).await;
-        withdrawn.id = None;
+        let answer = Box::pin(self.send(method, id.clone(), params));
+        let mut asked = Asked { outbox: &self.outbox, id, answer: Some(answer), is_sent: false };
+        let answer = poll_fn(|context| asked.poll(context)).await;
+        asked.answer = None;
         answer
     }
 
@@ -121,16 +126,31 @@ pub fn message_type(severity: Severity) -> u8 {
     }
 }
 
-/// Takes a request back when it is dropped before its answer came.
-struct Withdrawn<'l> {
+type Answering<'l> = Pin<Box<dyn Future<Output = Result<Value, Unanswered>> + Send + 'l>>;
+
+/// A question, taken back when it is dropped before its answer came.
+struct Asked<'l> {
     outbox: &'l Outbox,
-    id: Option<Id>,
+    id: Id,
+    answer: Option<Answering<'l>>,
+    is_sent: bool,
 }
 
-impl Drop for Withdrawn<'_> {
+impl Asked<'_> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Value, Unanswered>> {
+        self.is_sent = true;
+        self.answer
+            .as_mut()
+            .map_or(Poll::Ready(Err(Unanswered::Gone)), |answer| answer.as_mut().poll(context))
+    }
+}
+
+impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            self.outbox.notify("$/cancelRequest", &json!({ "id": id }));
+        // The answer may have come in this moment: then there is nothing to take back.
+        let is_open = |answer: Answering<'_>| answer.now_or_never().is_none();
+        if self.is_sent && self.answer.take().is_some_and(is_open) {
+            self.outbox.notify("$/cancelRequest", &json!({ "id": self.id }));
         }
     }
 }

@@ -113,8 +113,7 @@ fn a_plan_of_a_background_run_waits_and_is_confirmed_from_any_terminal() {
     let desk = shop(Wire::OpenAi, stripe([]));
     let run = desk.run(&["ask", "--detach", "Add Stripe checkout"]).exits(0).stdout.trim().to_owned();
     let watching = desk.start(&["attach", &run]);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(desk.store_when(&run, "awaiting_confirmation"));
+    watching.has_said(&format!("assist confirm {}", &run[..8]));
     let ran = desk.run(&["confirm", &run]).exits(0);
     assert!(ran.stderr.contains("Passed on"), "{}", ran.stderr);
     assert_eq!(ran.stdout.trim(), "Stripe checkout is there. Run npm install stripe.");

@@ -1,11 +1,11 @@
 //! A user's desk: a workspace, a private home, a model, and the command line between them.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -268,8 +268,8 @@ impl Drop for Desk {
 /// The command while it runs. Killed when dropped.
 pub struct Running {
     child: Child,
-    out: mpsc::Receiver<Vec<u8>>,
-    err: mpsc::Receiver<Vec<u8>>,
+    out: Output,
+    err: Output,
 }
 
 impl Running {
@@ -284,9 +284,17 @@ impl Running {
             // It may well end without having read everything.
             std::thread::spawn(move || std::io::Write::write_all(&mut pipe, &input));
         }
-        let out = collect(child.stdout.take().expect("standard output is piped"));
-        let err = collect(child.stderr.take().expect("standard error is piped"));
+        let out = Output::collect(child.stdout.take().expect("standard output is piped"));
+        let err = Output::collect(child.stderr.take().expect("standard error is piped"));
         Self { child, out, err }
+    }
+
+    /// Waits until it has said this on its standard error.
+    #[track_caller]
+    pub fn has_said(&self, part: &str) {
+        let so_far = self.err.wait_until(|bytes| String::from_utf8_lossy(bytes).contains(part));
+        let so_far = String::from_utf8_lossy(&so_far).into_owned();
+        assert!(so_far.contains(part), "no {part:?} in {so_far}");
     }
 
     /// Sends it a signal.
@@ -305,11 +313,13 @@ impl Running {
     /// Waits for its end.
     #[track_caller]
     pub fn end(mut self) -> Ran {
-        let wait = |pipe: &mpsc::Receiver<Vec<u8>>| pipe.recv_timeout(PATIENCE).ok();
-        let (Some(out), Some(err)) = (wait(&self.out), wait(&self.err)) else {
+        // Until nothing more comes.
+        let (out, err) = (self.out.wait_until(|_| false), self.err.wait_until(|_| false));
+        if !(self.out.has_ended() && self.err.has_ended()) {
             self.child.kill().ok();
-            panic!("the command does not end");
-        };
+            let said = String::from_utf8_lossy(&err).into_owned();
+            panic!("the command does not end; it said: {said}");
+        }
         let status = self.child.wait().expect("the process has an end");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
         let ran = Ran { status, stdout: text(out), stderr: text(err) };
@@ -329,14 +339,51 @@ impl Drop for Running {
     }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        pipe.read_to_end(&mut bytes).ok();
-        sender.send(bytes)
-    });
-    receiver
+/// What comes out of a pipe.
+struct Output(Arc<(Mutex<SoFar>, Condvar)>);
+
+#[derive(Default)]
+struct SoFar {
+    bytes: Vec<u8>,
+    has_ended: bool,
+}
+
+impl Output {
+    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
+        let output = Arc::new((Mutex::new(SoFar::default()), Condvar::new()));
+        let filled = Arc::clone(&output);
+        std::thread::spawn(move || {
+            let mut part = [0; 8192];
+            loop {
+                let count = match pipe.read(&mut part) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                    read => read.unwrap_or(0),
+                };
+                let mut so_far = filled.0.lock().expect("nobody panics with it");
+                so_far.bytes.extend_from_slice(&part[..count]);
+                so_far.has_ended = count == 0;
+                filled.1.notify_all();
+                if count == 0 {
+                    return;
+                }
+            }
+        });
+        Self(output)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.0.lock().expect("nobody panics with it").has_ended
+    }
+
+    /// Waits until what came suits, or nothing more comes, or it is too long; returns what came.
+    fn wait_until(&self, suits: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let (so_far, changed) = &*self.0;
+        let so_far = so_far.lock().expect("nobody panics with it");
+        let waiting = |so_far: &mut SoFar| !so_far.has_ended && !suits(&so_far.bytes);
+        let (so_far, _) =
+            changed.wait_timeout_while(so_far, PATIENCE, waiting).expect("nobody panics with it");
+        so_far.bytes.clone()
+    }
 }
 
 /// A command that has ended.

@@ -1,6 +1,7 @@
 //! A run at work: its state, its events, its questions.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assist_base::{Clock, DocPath, Event, EventKind, PauseReason, RunId, RunState, TextDelta, Timestamp};
@@ -18,7 +19,7 @@ use crate::host::{Answer, Host, HostError, Question, Severity};
 use crate::pipeline::ShadowStage;
 use crate::remember;
 use crate::settings::{Commands, Settings};
-use crate::turns::{Turn, Turns};
+use crate::turns::{Place, Turn, Turns};
 
 /// Why a run is told to halt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) struct Handle {
     asking: tokio::sync::Mutex<()>,
     /// Events are shown in the order of their numbers, whoever tells them.
     telling: tokio::sync::Mutex<()>,
+    /// Whether the run comes to rest or to its end: nothing can be said to it any more.
+    resting: AtomicBool,
     rested: watch::Sender<Option<RunState>>,
     host: Arc<dyn Host>,
 }
@@ -54,6 +57,7 @@ impl Handle {
             waiter: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
             telling: tokio::sync::Mutex::default(),
+            resting: AtomicBool::new(false),
             rested: watch::Sender::new(None),
             host,
         }
@@ -93,6 +97,16 @@ impl Handle {
     /// Whether a question is open.
     pub(crate) fn waits(&self) -> bool {
         lock(&self.waiter).is_some()
+    }
+
+    /// The run is about to rest or to end.
+    fn come_to_rest(&self) {
+        self.resting.store(true, Ordering::Release);
+    }
+
+    /// Whether the run is about to be let go: it rests or has ended, or will in a moment.
+    pub(crate) fn comes_to_rest(&self) -> bool {
+        self.resting.load(Ordering::Acquire)
     }
 
     /// The run rests or has ended.
@@ -189,15 +203,19 @@ impl Run {
         if self.handle.token.is_cancelled() { Err(Break::Halted) } else { Ok(()) }
     }
 
+    /// A place among those that wait to work.
+    pub(crate) fn queue(&self) -> Place {
+        self.turns.queue(self.workspace.root(), self.settings.max_runs)
+    }
+
     /// Waits until it is this run's turn to work.
-    pub(crate) async fn take_turn(&self) -> Result<(), Break> {
-        let limit = self.settings.max_runs;
-        let turn = match self.turns.try_take(limit) {
+    pub(crate) async fn take_turn(&self, mut place: Place) -> Result<(), Break> {
+        let turn = match place.try_take() {
             Some(turn) => turn,
             None => {
+                let limit = self.settings.max_runs;
                 self.say(format!("Waiting for its turn: {limit} runs are at work")).await?;
-                let turn = self.unless_halted(self.turns.take(self.workspace.root(), limit)).await?;
-                turn.ok_or(Break::Halted)?
+                self.unless_halted(place.take()).await?.ok_or(Break::Halted)?
             }
         };
         *lock(&self.turn) = Some(turn);
@@ -206,6 +224,7 @@ impl Run {
 
     /// Comes to rest without having had a turn: told to halt while it waited.
     pub(crate) async fn rest_untouched(&self, broken: Break) -> RunState {
+        self.handle.come_to_rest();
         match self.store().sessions().get(self.id).await {
             // It rested before; there is nothing to settle.
             Ok(session) if session.status == RunState::Paused && !self.handle.is_to_stop() => {
@@ -278,7 +297,7 @@ impl Run {
         let answer = self.unless_halted(self.first_answer(question, receiver)).await;
         lock(&self.handle.waiter).take();
         let answer = answer?;
-        self.take_turn().await?;
+        self.take_turn(self.queue()).await?;
         self.become_state(RunState::Running, TransitionNote::default()).await?;
         Ok(answer)
     }
@@ -335,6 +354,7 @@ impl Run {
 
     /// Ends the run, or lets it rest, after `result`. Returns the state it is in now.
     pub(crate) async fn settle(&self, result: Result<String, Break>, changed: Vec<String>) -> RunState {
+        self.handle.come_to_rest();
         if !matches!(result, Err(Break::Halted | Break::Paused(..))) {
             self.name_what_came_too_late().await;
         }

@@ -38,6 +38,21 @@ struct Waiting {
     turn: oneshot::Sender<Turn>,
 }
 
+/// A place among those that wait. Whoever drops it gives it up.
+pub(crate) struct Place(oneshot::Receiver<Turn>);
+
+impl Place {
+    /// The turn, where it has come already.
+    pub(crate) fn try_take(&mut self) -> Option<Turn> {
+        self.0.try_recv().ok()
+    }
+
+    /// The turn, when it comes.
+    pub(crate) async fn take(self) -> Option<Turn> {
+        self.0.await.ok()
+    }
+}
+
 /// Leave to work, until it is dropped.
 pub(crate) struct Turn {
     turns: Arc<Turns>,
@@ -51,20 +66,9 @@ impl Drop for Turn {
 }
 
 impl Turns {
-    /// A turn at once, where fewer than `limit` runs work and nobody waits.
-    pub(crate) fn try_take(self: &Arc<Self>, limit: usize) -> Option<Turn> {
-        let mut inner = lock(&self.inner);
-        if inner.working >= limit
-            || inner.waiting.iter().any(|(_, queue)| queue.iter().any(Waiting::is_there))
-        {
-            return None;
-        }
-        inner.working += 1;
-        Some(Turn { turns: Arc::clone(self) })
-    }
-
-    /// A turn for a run of `workspace`, when it comes. Whoever drops the wait gives up the place.
-    pub(crate) async fn take(self: &Arc<Self>, workspace: &Path, limit: usize) -> Option<Turn> {
+    /// A place for a run of `workspace` among those that wait for a turn, taken at once: whoever calls first comes first. The
+    /// turn itself comes when it is its own; at once where fewer than `limit` runs work and nobody waits.
+    pub(crate) fn queue(self: &Arc<Self>, workspace: &Path, limit: usize) -> Place {
         let (sender, receiver) = oneshot::channel();
         {
             let mut inner = lock(&self.inner);
@@ -75,7 +79,7 @@ impl Turns {
             }
         }
         self.hand_out();
-        receiver.await.ok()
+        Place(receiver)
     }
 
     fn hand_out(self: &Arc<Self>) {
@@ -122,13 +126,17 @@ mod tests {
 
     use super::*;
 
+    /// A turn for somebody else, if there is one at once.
+    fn at_once(turns: &Arc<Turns>, limit: usize) -> Option<Turn> {
+        turns.queue(Path::new("else"), limit).try_take()
+    }
+
     /// Waits for a turn, without being run to its end.
     fn queue(
         turns: &Arc<Turns>,
         workspace: &'static str,
     ) -> futures::future::BoxFuture<'static, Option<Turn>> {
-        let turns = Arc::clone(turns);
-        let mut waiting = async move { turns.take(Path::new(workspace), 1).await }.boxed();
+        let mut waiting = turns.queue(Path::new(workspace), 1).take().boxed();
         assert!((&mut waiting).now_or_never().is_none(), "there was a turn at once");
         waiting
     }
@@ -136,8 +144,8 @@ mod tests {
     #[test]
     fn workspaces_take_turns_however_many_of_their_runs_wait() {
         let turns = Arc::<Turns>::default();
-        let mut working = turns.try_take(1);
-        assert!(working.is_some() && turns.try_take(1).is_none());
+        let mut working = at_once(&turns, 1);
+        assert!(working.is_some() && at_once(&turns, 1).is_none());
         let order = ["a", "a", "a", "a", "b", "b", "c"];
         let mut waiting: Vec<_> = order.into_iter().map(|name| (name, queue(&turns, name))).collect();
         let mut came = String::new();
@@ -158,22 +166,22 @@ mod tests {
     #[test]
     fn who_goes_away_leaves_the_turn_to_the_next() {
         let turns = Arc::<Turns>::default();
-        let working = turns.try_take(1);
+        let working = at_once(&turns, 1);
         let (gone, unread, stays) = (queue(&turns, "a"), queue(&turns, "a"), queue(&turns, "b"));
         drop(gone);
         // The turn was handed to one that goes away before it takes it.
         drop(working);
         drop(unread);
         assert!(stays.now_or_never().flatten().is_some());
-        assert!(turns.try_take(1).is_some(), "a turn was lost");
+        assert!(at_once(&turns, 1).is_some(), "a turn was lost");
     }
 
     #[test]
     fn each_setting_bounds_its_own_runs() {
         let turns = Arc::<Turns>::default();
-        let first = turns.try_take(1).expect("nobody works");
-        assert!(turns.try_take(1).is_none());
-        assert!(turns.try_take(2).is_some());
+        let first = at_once(&turns, 1).expect("nobody works");
+        assert!(at_once(&turns, 1).is_none());
+        assert!(at_once(&turns, 2).is_some());
         drop(first);
     }
 }

@@ -12,6 +12,7 @@ mod logging;
 mod queries;
 mod render;
 mod said;
+mod signals;
 mod when;
 
 use std::process::ExitCode;

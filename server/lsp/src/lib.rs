@@ -54,7 +54,7 @@ pub struct Boot {
 
 /// Serves one client until it leaves. Returns the exit code: 0 when it said `shutdown` and then `exit`, else 1.
 ///
-/// Runs at work are paused then, within a second. Must be called in a Tokio runtime with time and I/O. A program that reads
+/// Runs at work are paused then, within a few seconds. Must be called in a Tokio runtime with time and I/O. A program that reads
 /// its standard input through Tokio should leave the process with the code, since a blocked read cannot be stopped.
 pub async fn serve<R, W>(reader: R, writer: W, boot: Boot) -> i32
 where

@@ -282,7 +282,7 @@ impl Workspaces {
         Ok((desk, session.id))
     }
 
-    /// Lets all workspaces go: their runs are paused. Takes at most a second.
+    /// Lets all workspaces go: their runs are paused. Takes at most a few seconds.
     pub async fn shutdown(&self) {
         let open = std::mem::take(&mut self.lock().open);
         let desks: Vec<_> = open.into_values().filter_map(|cell| cell.get().cloned()).collect();

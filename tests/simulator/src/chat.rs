@@ -90,6 +90,9 @@ pub(crate) fn plan(reply: &Reply, words: &Words, end: usize, asked: &Asked, n: u
         plan.gzip();
     }
     plan.held = reply.stall == Some(Stall::BeforeHeaders);
+    if let Some(Stall::UntilAsked { words, times }) = &reply.stall {
+        plan.awaits = Some((words.clone(), *times));
+    }
     plan.write_bytes = reply.write_bytes;
     if let Some(size) = reply.chunk_bytes {
         plan.rechunk(size);
@@ -154,6 +157,7 @@ fn stream(
         close: Close::Finish,
         write_bytes: None,
         held: false,
+        awaits: None,
     };
     loop {
         while let Some((_, special)) = rest.next_if(|(place, _)| *place <= at) {
@@ -235,6 +239,7 @@ fn whole(reply: &Reply, body: String, headers: Vec<(String, String)>) -> Plan {
         close: Close::Finish,
         write_bytes: None,
         held: false,
+        awaits: None,
     };
     if let Some(cut) = &reply.cut {
         plan.close = close(cut.ending);
@@ -288,5 +293,6 @@ pub(crate) fn refused(refusal: Refusal) -> Plan {
         close: Close::Finish,
         write_bytes: None,
         held: false,
+        awaits: None,
     }
 }

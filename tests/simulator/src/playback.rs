@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) write_bytes: Option<usize>,
     /// Hold the answer before its first byte.
     pub(crate) held: bool,
+    /// Hold the answer until so many requests with these words have come.
+    pub(crate) awaits: Option<(String, usize)>,
 }
 
 /// How the client learns where the body ends.
@@ -109,6 +111,8 @@ impl Plan {
 pub(crate) trait Gate {
     /// Returns when the test releases the answer.
     async fn hold(&self);
+    /// Returns when so many requests with these words have come.
+    async fn asked(&self, words: &str, times: usize);
 }
 
 /// Sends the answer. `buffer` takes what the client sends meanwhile.
@@ -148,6 +152,9 @@ async fn gone(reader: &mut ReadHalf<'_>, buffer: &mut Vec<u8>) {
 async fn send(writer: &mut WriteHalf<'_>, plan: &Plan, gate: &impl Gate) -> io::Result<()> {
     if plan.held {
         gate.hold().await;
+    }
+    if let Some((words, times)) = &plan.awaits {
+        gate.asked(words, *times).await;
     }
     let framing = match plan.framing {
         Framing::Chunked => "transfer-encoding: chunked".to_owned(),

@@ -200,6 +200,14 @@ pub enum Stall {
     BeforeHeaders,
     /// At this place of the text.
     At(Place),
+    /// Not even the status line is sent, until so many model requests that hold these words have come, this one counted.
+    /// Nobody releases it: it is for answers to calls that are made beside each other, where one must not come too early.
+    UntilAsked {
+        /// What stands in the messages of those requests.
+        words: String,
+        /// How many of them there are to be.
+        times: usize,
+    },
 }
 
 /// Raw bytes in the stream.
@@ -298,6 +306,13 @@ impl Reply {
     #[must_use]
     pub fn stall(mut self, at: Place) -> Self {
         self.stall = Some(Stall::At(at));
+        self
+    }
+
+    /// Holds the answer until `times` requests with these words in their messages have come.
+    #[must_use]
+    pub fn until_asked(mut self, words: &str, times: usize) -> Self {
+        self.stall = Some(Stall::UntilAsked { words: words.to_owned(), times });
         self
     }
 

@@ -21,8 +21,8 @@ use crate::routes;
 use crate::script::Script;
 use crate::wire::{self, Refusal, Wire};
 
-/// A wait that lasts longer than this is a failed test.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A wait that lasts longer than this is a failed test: something hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A running model server. Dropping it closes all connections.
 ///
@@ -96,6 +96,13 @@ impl Gate for Arc<Shared> {
             state.held
         });
         self.wait(|state| (state.released >= me).then_some(())).await;
+    }
+
+    async fn asked(&self, words: &str, times: usize) {
+        let holds = |recorded: &&Recorded| {
+            recorded.asked.as_ref().is_some_and(|asked| asked.all_messages().contains(words))
+        };
+        self.wait(|state| (state.chats().filter(holds).count() >= times).then_some(())).await;
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Client, Shared, State, Typing, choice_answer, report_changes};
 
-/// A longer wait is a failed test.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// A longer wait is a failed test: something hangs. Far more than a slow machine under load takes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A message in the inbox.
 #[derive(Clone, Debug)]

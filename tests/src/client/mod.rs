@@ -5,7 +5,7 @@
 //! waits in an inbox for the test to expect it. **A message nobody expected or ignored fails the test**, at
 //! [`Client::shutdown`] or when the client is dropped.
 //!
-//! Waiting is for a message, never for a time; a wait of more than half a minute fails and prints the conversation.
+//! Waiting is for a message, never for a time; a wait of more than three minutes fails and prints the conversation.
 
 mod documents;
 mod framing;

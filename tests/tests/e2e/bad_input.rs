@@ -185,6 +185,9 @@ fn a_server_without_tls_and_a_dead_proxy_are_told_apart() {
             let mut socket = socket;
             let _ = socket.read(&mut [0; 16]);
             let _ = socket.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+            // Closed with something unread, the connection would be reset, and the answer may never be seen.
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+            let _ = std::io::copy(&mut socket, &mut std::io::sink());
         }
     });
     let mut desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], hero());

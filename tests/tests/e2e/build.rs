@@ -17,7 +17,7 @@ pub const FOOTER: &str = "src/components/Footer.tsx";
 const APP_CODE: &str = "export default function App() {\n  return (\n    <main>\n      {/* assist:slot Hero <Hero title=\"Shop\" /> */}\n      {/* assist:slot Footer <Footer /> */}\n    </main>\n  );\n}\n";
 const BUTTON_CODE: &str = "export interface ButtonProps {\n  label: string;\n}\n\nexport function Button({ label }: ButtonProps) {\n  return <button type=\"button\">{label}</button>;\n}\n";
 const HERO_CODE: &str = "import { Button } from \"./Button\";\n\nexport function Hero({ title }: { title: string }) {\n  return (\n    <section>\n      <h1>{title}</h1>\n      <Button label=\"Buy\" />\n    </section>\n  );\n}\n";
-const FOOTER_CODE: &str = "export function Footer() {\n  return <footer>Shop</footer>;\n}\n";
+pub const FOOTER_CODE: &str = "export function Footer() {\n  return <footer>Shop</footer>;\n}\n";
 
 /// What `App` is in the end.
 const APP_BUILT: &str = "import { Footer } from \"./components/Footer\";\nimport { Hero } from \"./components/Hero\";\n\nexport default function App() {\n  return (\n    <main>\n      <Hero title=\"Shop\" />\n      <Footer />\n    </main>\n  );\n}\n";

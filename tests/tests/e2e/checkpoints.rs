@@ -10,14 +10,14 @@
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use assist_base::RunId;
 use assist_simulator::{Manner, Match, Reply, Rule, Script, answer};
 use assist_store::{ListFilter, Store};
 
 use crate::assist_plan::{BUTTON, ROUTE, shop, stripe};
-use crate::support::{Desk, Running, Wire};
+use crate::support::{Desk, PATIENCE, Running, Wire};
 
 const ASK: [&str; 4] = ["ask", "Add Stripe checkout", "--yes", "--json"];
 
@@ -57,7 +57,7 @@ async fn written(store: &Store) -> (Option<RunId>, usize) {
 /// ended before.
 fn kill_at(desk: &Desk, running: Running, wanted: usize) -> Option<usize> {
     let database = desk.folder.path(".assist/assist.db");
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while !database.exists() {
         assert!(Instant::now() < deadline, "the run does not begin");
         std::thread::yield_now();

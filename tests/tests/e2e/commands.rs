@@ -1,12 +1,12 @@
 //! Commands: asked about or allowed, run behind walls, seen while they run, and ended with their run.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use assist_simulator::{Match, Reply, Rule, Script, answer};
 use assist_tests::client::Choice;
 use serde_json::{Value, json};
 
-use crate::support::{Desk, Ran, Wire};
+use crate::support::{Desk, PATIENCE, Ran, Wire};
 
 const FILES: [(&str, &str); 2] = [("src/a.ts", "export const a = 1;\n"), (".git/config", "[core]\n")];
 
@@ -169,7 +169,7 @@ fn who_would_ask_or_never_end_is_ended() {
 
 /// Waits until the command has written its process id.
 fn pid(desk: &Desk) -> rustix::process::Pid {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let text = std::fs::read_to_string(desk.folder.path("pid")).unwrap_or_default();
         if let Some(pid) = text.strip_suffix('\n').and_then(|text| text.parse().ok()) {
@@ -182,7 +182,7 @@ fn pid(desk: &Desk) -> rustix::process::Pid {
 
 /// Waits until there is no such process.
 fn gone(pid: rustix::process::Pid) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + PATIENCE;
     while rustix::process::test_kill_process(pid).is_ok() {
         assert!(Instant::now() < deadline, "it is still there");
         std::thread::yield_now();

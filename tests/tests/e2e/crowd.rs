@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::time::Duration;
 
 use assist_simulator::{Place, Reply, Rule, Script, answer};
 use assist_tests::Folder;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::assist_plan::{shop, stripe};
 use crate::editor::Session;
-use crate::support::{Desk, Wire};
+use crate::support::{Desk, PATIENCE, Wire};
 
 /// The number of a file in what the model was asked.
 fn number(asked: &str) -> String {
@@ -69,7 +68,7 @@ async fn a_hundred_runs_in_four_workspaces_all_end_right() {
         }
     }
     assert_eq!(runs.len(), 4 * EACH);
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
+    let deadline = tokio::time::Instant::now() + 2 * PATIENCE;
     loop {
         let listed = session.request("assist/sessions", json!({"limit": 1000})).await;
         let states: Vec<Value> = listed["sessions"].as_array().expect("a list").clone();

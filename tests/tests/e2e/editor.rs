@@ -11,7 +11,7 @@ use assist_tests::{Client, binary};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::support::{Desk, KEY};
+use crate::support::{Desk, KEY, PATIENCE};
 
 /// The editors that tests play, with the encodings that each offers.
 pub fn editors() -> [(&'static str, Editor, Vec<String>); 3] {
@@ -116,7 +116,7 @@ impl Session {
 
     /// Waits until a document has this text. What leads there comes as edits of the server.
     pub async fn text_becomes(&self, uri: &str, expected: &str) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         while self.text(uri) != expected {
             assert!(tokio::time::Instant::now() < deadline, "{}\n{}", self.text(uri), self.log());
             // Each round trip lets the server say what it has to say.
@@ -135,7 +135,7 @@ impl Session {
     /// Waits for the end of the server, which something else has caused.
     pub async fn gone(mut self) -> i32 {
         self.client.take().expect("it has not ended").end().await;
-        let status = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = status.expect("the server ends").expect("its end can be waited for");
         let errors = std::fs::read_to_string(&self.errors).expect("the log is text");
         assert!(!errors.contains(KEY) && !errors.contains("panicked"), "{errors}");

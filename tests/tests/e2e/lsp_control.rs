@@ -1,6 +1,6 @@
 //! Stopping, leaving, coming back; and everything that a client can say wrongly.
 
-use assist_simulator::{Manner, Place, Reply, Script, answer};
+use assist_simulator::{Manner, Place, Reply, Script, Stall, answer};
 use assist_tests::client::{Options, frame_body};
 use serde_json::{Value, json};
 
@@ -87,6 +87,32 @@ async fn leaving_pauses_a_run_and_coming_back_goes_on_with_it() {
     let requests = desk.sim.requests();
     assert_eq!(requests.len(), 2);
     assert!(!requests[1].text.contains("COMPONENT_START: Hero"), "all of it was asked for again");
+    assert_eq!(session.leave().await, 0);
+}
+
+/// Paused is said a moment before the run is let go; what goes on in that moment is not let go with it.
+#[tokio::test]
+async fn a_run_that_goes_on_in_the_moment_of_its_pause_keeps_its_owner() {
+    let held = Reply { stall: Some(Stall::BeforeHeaders), ..Reply::text(answer("Hero", FILE, NEW_HERO)) };
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], Script::always(held));
+    let session = desk.plain_sailing().await;
+    session.ignore(&["assist/event", "window/showMessage"]);
+    let uri = session.open_file(&desk, FILE);
+    let run = session.ask(session.about(&uri, selected(), "Go")).await;
+    let (this, ok) = (json!({"runId": run}), Ok(json!({"ok": true})));
+    for calls in 1..=8 {
+        desk.sim.stalled(calls).await;
+        let twice = session.command("assist.resume", this.clone()).await.expect_err("it is at work");
+        assert_eq!(twice["data"]["kind"], "wrong_state");
+        assert_eq!(session.command("assist.pause", this.clone()).await, ok);
+        desk.store_when(&run, "paused").await;
+        assert_eq!(session.command("assist.resume", this.clone()).await, ok);
+    }
+    desk.sim.stalled(9).await;
+    // Nobody takes it for a run whose owner has died, and it can be reached.
+    assert_eq!(desk.sessions()[0]["status"], "running");
+    assert_eq!(session.command("assist.cancel", this).await, ok);
+    desk.store_when(&run, "stopped").await;
     assert_eq!(session.leave().await, 0);
 }
 

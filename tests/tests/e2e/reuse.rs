@@ -3,7 +3,7 @@
 use assist_simulator::{Match, Place, Reply, Rule, Usage, answer};
 use serde_json::{Value, json};
 
-use crate::build::{FOOTER, build, built, calls, calls_for, desk, plan, script, writes};
+use crate::build::{FOOTER, FOOTER_CODE, build, built, calls, calls_for, desk, plan, script, writes};
 use crate::support::Desk;
 
 const PLAN: &str = "Plan what follows";
@@ -145,7 +145,11 @@ fn models_race_for_a_plan_and_for_a_component_and_the_losers_are_billed() {
     let footer = "Write the component Footer, and no other.";
     let wrong = answer("Footer", FOOTER, "export function Footer( {\n");
     let endless = |text: String| Reply::text(text).stall(Place::Char(40));
+    // It does not come before all three were asked: a race that is won at once is not run by all.
+    let right = |text: String, words: &str| Reply::text(text).until_asked(words, 3);
     let desk = desk(script([
+        of_model("claude-sonnet-4-6", footer, right(answer("Footer", FOOTER, FOOTER_CODE), footer)),
+        of_model("claude-sonnet-4-6", PLAN, right(plan().to_string(), PLAN)),
         of_model("claude-haiku-4-5", footer, Reply::text(wrong.clone())),
         of_model("claude-opus-4-6", footer, endless(wrong)),
         of_model("claude-haiku-4-5", PLAN, Reply::text("I would rather not.")),

@@ -85,6 +85,9 @@ fn a_proxy_that_lets_nothing_through_is_named_and_the_run_goes_on_without_it() {
         let _ = socket.read(&mut [0; 4096]);
         let refusal = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         let _ = socket.write_all(refusal.as_bytes());
+        // Closed with something unread, the connection would be reset, and the refusal may never be seen.
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+        let _ = std::io::copy(&mut socket, &mut std::io::sink());
     });
     let mut desk = Desk::new(
         Wire::Anthropic,

@@ -85,6 +85,13 @@ impl Engine {
     /// [`EngineError`] when there is no such run, it cannot go on, or no model is set up.
     pub async fn resume(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<Started, EngineError> {
         self.check_open()?;
+        if let Some(handle) = self.handle(run) {
+            if !handle.comes_to_rest() {
+                return Err(wrong_state(self.session(run).await?.status, "it is being worked on already"));
+            }
+            // Begun anew before it was let go, it would be let go with the old.
+            handle.rested().await;
+        }
         let session = self.session(run).await?;
         // A failed run knows what is missing only where it had a plan.
         let unfinished = session.status == RunState::Failed && session.plan.is_some();
@@ -93,7 +100,7 @@ impl Engine {
         }
         let (settings, gateway) = self.configured().await?;
         model(&gateway).await?;
-        if let Some(owner) = self.take_lease(run).await? {
+        if let Some(owner) = self.take_lease_of_resting(run).await? {
             let why = format!("process {} ({}) is at it", owner.pid, owner.label);
             return Err(EngineError::WrongState { state: session.status, why });
         }
@@ -131,11 +138,13 @@ impl Engine {
             turn: Mutex::default(),
             shadow: pipeline::ShadowStage::default(),
         };
+        // Who was begun first comes first, whenever its task gets to work.
+        let place = run.queue();
         let engine = Arc::clone(self);
         tokio::spawn(async move {
             // The work runs in a task of its own, so that a panic in it ends the run and not its bookkeeping.
             let worker = tokio::spawn(async move {
-                if let Err(broken) = run.take_turn().await {
+                if let Err(broken) = run.take_turn(place).await {
                     return run.rest_untouched(broken).await;
                 }
                 if assist::takes(&task.request, run.settings.plan, run.may_write) {
@@ -165,6 +174,7 @@ impl Engine {
                 tracing::warn!(run = %id, %error, "the lease could not be released");
             }
             lock(&engine.runs).remove(&id);
+            // Last: whoever waits for this finds the run free for somebody else.
             handle.rest(state);
         });
     }

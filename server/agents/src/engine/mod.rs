@@ -31,7 +31,7 @@ pub(crate) use open::is_alive;
 pub use steer::Heard;
 
 /// How long a shutdown waits for its runs to come to rest.
-const SHUTDOWN_GRACE: Duration = Duration::from_millis(900);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// Where configuration comes from. The command line implements it over files, environment and keyring.
 pub trait Wiring: Send + Sync + 'static {
@@ -270,7 +270,8 @@ impl Engine {
         Err(EngineError::BadDocument(format!("{folder} was closed; open it and ask again.")))
     }
 
-    /// Lets go, for good: streams are dropped, what was received is kept, runs are paused. Takes at most a second.
+    /// Lets go, for good: streams are dropped, what was received is kept, runs are paused. Takes a moment, and at most a
+    /// few seconds where a run does not come to rest.
     pub async fn shutdown(&self) {
         self.closed.store(true, Ordering::Release);
         let handles: Vec<_> = lock(&self.runs).values().cloned().collect();

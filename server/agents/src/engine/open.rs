@@ -15,6 +15,8 @@ use crate::error::EngineError;
 
 /// How long a lease lives without a heartbeat when its owner cannot be looked up.
 const LEASE_STALE_AFTER: Duration = Duration::from_secs(30);
+/// How long the owner of a run that has come to rest may take to let it go.
+const LET_GO: Duration = Duration::from_secs(2);
 /// After which time a call that was begun elsewhere is taken to have ended.
 const CALL_STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 /// How long a lock that another process has on the database is waited for.
@@ -183,6 +185,21 @@ impl Engine {
             Lease::Taken => None,
             Lease::Held(owner) => Some(owner),
         })
+    }
+
+    /// As [`Engine::take_lease`], of a run that rests: who has paused it lets it go a moment after that is known.
+    pub(super) async fn take_lease_of_resting(&self, run: RunId) -> Result<Option<Owner>, EngineError> {
+        let deadline = self.clock.elapsed() + LET_GO;
+        loop {
+            let held = self.take_lease(run).await?;
+            if held.is_none()
+                || self.clock.elapsed() >= deadline
+                || self.session(run).await?.status.needs_owner()
+            {
+                return Ok(held);
+            }
+            self.clock.sleep(LET_GO / 40).await;
+        }
     }
 
     pub(super) async fn release_lease(&self, run: RunId) -> Result<(), EngineError> {

@@ -20,6 +20,8 @@ use crate::steering::{Input, MOST_BYTES};
 
 /// How often an owner looks for what other processes say to its runs.
 const LISTEN: Duration = Duration::from_millis(150);
+/// After so many looks whether an owner has heard it is made sure that it lives.
+const LOOKS_FOR_THE_DEAD: u32 = 20;
 
 /// What became of something that was said to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,8 +106,12 @@ impl Engine {
     /// [`EngineError::WrongState`] when the run has ended.
     pub async fn cancel(&self, run: RunId) -> Result<Heard, EngineError> {
         if let Some(handle) = self.handle(run) {
-            handle.halt(Halt::Stop);
-            return Ok(Heard::Here);
+            if !handle.comes_to_rest() {
+                handle.halt(Halt::Stop);
+                return Ok(Heard::Here);
+            }
+            // One that was about to rest is stopped where it rests.
+            handle.rested().await;
         }
         match self.state_elsewhere(run).await? {
             RunState::Paused => {
@@ -175,19 +181,28 @@ impl Engine {
     /// Waits until the owner has taken what was sent, at most `patience`. False where it has not.
     ///
     /// # Errors
-    /// [`EngineError::Store`].
+    /// [`EngineError::WrongState`] when the run came to rest or to its end without having taken it; [`EngineError::Store`].
     pub async fn passed_on(&self, run: RunId, number: i64, patience: Duration) -> Result<bool, EngineError> {
         let deadline = self.clock.elapsed() + patience;
-        loop {
+        for look in 1_u32.. {
+            // The state first: what was taken before it changed is seen after it.
+            let state = match look % LOOKS_FOR_THE_DEAD {
+                0 => self.state_elsewhere(run).await?,
+                _ => self.session(run).await?.status,
+            };
             let inputs = self.store.run_inputs().list(run).await?;
             if inputs.iter().any(|input| input.id == number && input.taken_at.is_some()) {
                 return Ok(true);
             }
+            if !state.needs_owner() {
+                return Err(wrong_state(state, "it did not hear that any more"));
+            }
             if self.clock.elapsed() >= deadline {
-                return Ok(false);
+                break;
             }
             self.clock.sleep(LISTEN / 3).await;
         }
+        Ok(false)
     }
 
     /// Where a run stands that this process does not own. If its owner has died, it is paused.

@@ -9,6 +9,7 @@ use assist_base::{ByteRange, ConversationId};
 use super::{attend, background, host_of, open};
 use crate::args::{Ask, Global};
 use crate::exit::{Exit, Stop};
+use crate::signals::Signals;
 
 /// Asks, waits, and says how it ended.
 pub async fn run(mut global: Global, ask: Ask) -> Result<Exit, Stop> {
@@ -29,11 +30,12 @@ pub async fn run(mut global: Global, ask: Ask) -> Result<Exit, Stop> {
         request.conversation = Some(last.id);
     }
     let host = host_of(&engine, in_background, ask.json, ask.yes);
+    let signals = Signals::listen();
     let started = engine.ask(request, Arc::clone(&host) as Arc<dyn Host>).await?;
     if in_background {
         background::begun(started);
     }
-    attend(&engine, started, &host).await
+    attend(&engine, started, &host, signals).await
 }
 
 fn request(engine: &Engine, ask: &Ask, file: Option<&Path>) -> Result<AskRequest, Stop> {

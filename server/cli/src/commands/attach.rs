@@ -2,44 +2,45 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use assist_agents::{Engine, Heard, Host, Next, Question, Severity};
 use assist_base::{Event, EventKind, RunId, RunState, TextDelta};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{host, open, renderer};
+use super::{host, open, renderer, steer};
 use crate::args::Global;
 use crate::exit::{Exit, Stop};
 use crate::host::{how_to_answer, prompt, read_answer};
 use crate::render::Renderer;
-
-/// How long the owner of a run may take to hear an answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::signals::Signals;
 
 /// Shows a run from the event with number `from` on.
 pub async fn run(global: Global, run: &str, from: u64, json: bool) -> Result<Exit, Stop> {
     let engine = open(global, None).await?;
     let run = engine.find(run).await?;
-    watch(&engine, run, from, json).await
+    watch(&engine, run, from, json, Signals::listen()).await
 }
 
 /// Watches a run until it rests or ends, or the user has seen enough.
-pub(super) async fn watch(engine: &Arc<Engine>, run: RunId, from: u64, json: bool) -> Result<Exit, Stop> {
+pub(super) async fn watch(
+    engine: &Arc<Engine>,
+    run: RunId,
+    from: u64,
+    json: bool,
+    mut signals: Signals,
+) -> Result<Exit, Stop> {
     let shown = renderer(json);
     let may_ask = !json && std::io::stdin().is_terminal();
     let mut follow = engine.follow(run, from).await?;
     let mut question = None;
     let mut lines = None;
     let mut is_asked = false;
-    // One for the whole time, and looked at first: a Ctrl-C while an event is shown must not be lost.
-    let interrupted = tokio::signal::ctrl_c();
-    tokio::pin!(interrupted);
     loop {
         tokio::select! {
             biased;
-            _ = &mut interrupted => {
+            // Looked at first: whoever has seen enough need not see the rest.
+            _ = signals.next() => {
                 let id = run.short();
                 shown.notice(Severity::Info, &format!("The run goes on: `assist attach {id}` shows it again, `assist stop {id}` stops it."));
                 return Ok(Exit::Done);
@@ -130,7 +131,13 @@ async fn answer(engine: &Arc<Engine>, run: RunId, question: &Question, line: Str
     let heard = engine.reply(run, read_answer(question, line.trim().to_owned()), over).await;
     match heard {
         Ok(Heard::Sent(number)) => {
-            engine.passed_on(run, number, PATIENCE).await?;
+            // Beside the watching, which shows what becomes of it.
+            let engine = Arc::clone(engine);
+            tokio::spawn(async move {
+                if let Ok(false) = engine.passed_on(run, number, steer::PATIENCE).await {
+                    let _ = writeln!(std::io::stderr(), "assist: {}", steer::unheard(run));
+                }
+            });
         }
         Ok(_) => {}
         // Somebody else has answered in this moment.

@@ -27,7 +27,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assist_agents::{Engine, Started, Wiring};
+use assist_agents::{Engine, EngineError, Started, Wiring};
 use assist_base::{Clock, RunState, SystemClock};
 use assist_runtime::{Trust, workspace_root};
 
@@ -36,6 +36,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Stop};
 use crate::host::DiskHost;
 use crate::render::{Json, Renderer, Text, plain};
+use crate::signals::{Asked, Signals};
 
 /// The root of the workspace that the command line means.
 fn root(global: &Global, file: Option<&Path>) -> Result<PathBuf, Stop> {
@@ -66,48 +67,39 @@ fn renderer(json: bool) -> Arc<dyn Renderer> {
 
 /// Waits for a run to rest or end. Ctrl-C stops it; a request to terminate pauses it. What was left undone because there
 /// was nobody to ask has failed, though the run came to its end.
-async fn attend(engine: &Arc<Engine>, started: Started, host: &DiskHost) -> Result<Exit, Stop> {
+async fn attend(
+    engine: &Arc<Engine>,
+    started: Started,
+    host: &DiskHost,
+    mut signals: Signals,
+) -> Result<Exit, Stop> {
     let ended = engine.wait(started.run);
     tokio::pin!(ended);
-    let mut terminate = terminated();
     loop {
         tokio::select! {
             state = &mut ended => return Ok(match Exit::of(state?) {
                 Exit::Done if host.was_alone() => Exit::Failed,
                 exit => exit,
             }),
-            _ = tokio::signal::ctrl_c() => match engine.cancel(started.run).await {
-                Ok(_) => {}
-                Err(error) => return Err(error.into()),
-            },
             () = host.left_open() => {
                 // Nobody is here to answer, and nobody must be: the question is kept.
                 engine.shutdown().await;
                 return Ok(Exit::Failed);
             }
-            () = &mut terminate => {
-                engine.shutdown().await;
-                let state = engine.session(started.run).await.map_or(RunState::Paused, |session| session.status);
-                return Ok(Exit::of(state));
-            }
+            asked = signals.next() => match asked {
+                Asked::Stop => match engine.cancel(started.run).await {
+                    // It has come to its end by itself in this moment.
+                    Ok(_) | Err(EngineError::WrongState { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                },
+                Asked::Terminate => {
+                    engine.shutdown().await;
+                    let state = engine.session(started.run).await.map_or(RunState::Paused, |session| session.status);
+                    return Ok(Exit::of(state));
+                }
+            },
         }
     }
-}
-
-#[cfg(unix)]
-fn terminated() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => Box::pin(async move {
-            signal.recv().await;
-        }),
-        Err(_) => Box::pin(std::future::pending()),
-    }
-}
-
-#[cfg(not(unix))]
-fn terminated() -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(std::future::pending())
 }
 
 /// Writes to standard output. A reader that has gone is no error.

@@ -8,6 +8,7 @@ use assist_agents::{Heard, Host, Started};
 use super::{attach, attend, host, open, steer};
 use crate::args::{Global, Show};
 use crate::exit::{Exit, Stop};
+use crate::signals::Signals;
 
 /// What is said.
 pub enum Reply {
@@ -27,15 +28,20 @@ pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<
     let over = Arc::clone(&shown) as Arc<dyn Host>;
     let conversation = engine.session(run).await?.conversation;
     let next = engine.store().events().list(run, 1).await?.last().map_or(1, |last| last.seq + 1);
+    let mut signals = Signals::listen();
     let heard = match reply {
         Reply::Confirm { steps, note, commit } => engine.confirm(run, steps, note, commit, over).await?,
         Reply::Answer(text) => engine.answer(run, text, over).await?,
         Reply::Decline => engine.decline(run, over).await?,
     };
     if heard != Heard::Here {
-        steer::reached(&engine, run, heard).await?;
+        tokio::select! {
+            reached = steer::reached(&engine, run, heard) => reached?,
+            // What was said is on its way; only the waiting for it ends.
+            _ = signals.next() => return Ok(Exit::Cancelled),
+        }
         let _ = writeln!(std::io::stderr(), "Passed on to the process that works on the run.");
-        return attach::watch(&engine, run, next, show.json).await;
+        return attach::watch(&engine, run, next, show.json, signals).await;
     }
-    attend(&engine, Started { run, conversation }, &shown).await
+    attend(&engine, Started { run, conversation }, &shown, signals).await
 }

@@ -7,6 +7,7 @@ use assist_agents::{Host, OnFailure};
 use super::{attend, background, host_of, open};
 use crate::args::Global;
 use crate::exit::{Exit, Stop};
+use crate::signals::Signals;
 
 /// Goes on at the last checkpoint, and waits.
 pub async fn run(
@@ -25,9 +26,10 @@ pub async fn run(
     let engine = open(global, None).await?;
     let run = engine.find(run).await?;
     let host = host_of(&engine, in_background, json, yes);
+    let signals = Signals::listen();
     let started = engine.resume(run, Arc::clone(&host) as Arc<dyn Host>).await?;
     if in_background {
         background::begun(started);
     }
-    attend(&engine, started, &host).await
+    attend(&engine, started, &host, signals).await
 }

@@ -11,8 +11,11 @@ use super::open;
 use crate::args::Global;
 use crate::exit::{Exit, Stop};
 
-/// How long the owner of a run may take to hear what is said to it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the owner of a run may take to hear what is said to it. It looks several times a second; this is for a machine
+/// that hardly lets it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// After which time the user is told that it is waited for.
+const TELL_AFTER: Duration = Duration::from_secs(3);
 
 /// What is said.
 pub enum Word {
@@ -47,13 +50,19 @@ pub async fn run(global: Global, run: &str, word: Word) -> Result<Exit, Stop> {
 
 /// Waits until what was sent to another process was heard there.
 pub(super) async fn reached(engine: &Arc<Engine>, run: RunId, heard: Heard) -> Result<(), Stop> {
-    if let Heard::Sent(number) = heard
-        && !engine.passed_on(run, number, PATIENCE).await?
-    {
-        return Err(Stop::failed(format!(
-            "The process that works on the run does not answer. End it; then `assist resume {}` goes on.",
-            run.short()
-        )));
+    let Heard::Sent(number) = heard else { return Ok(()) };
+    if engine.passed_on(run, number, TELL_AFTER).await? {
+        return Ok(());
     }
-    Ok(())
+    let _ = writeln!(std::io::stderr(), "Waiting for the process that works on the run.");
+    if engine.passed_on(run, number, PATIENCE).await? {
+        return Ok(());
+    }
+    Err(Stop::failed(unheard(run)))
+}
+
+/// What is said when the owner of a run does not hear.
+pub(super) fn unheard(run: RunId) -> String {
+    let id = run.short();
+    format!("The process that works on the run does not answer. End it; then `assist resume {id}` goes on.")
 }

@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex};
 
 use assist_base::{Clock, RunId};
 use assist_gateway::{
-    Books, BreakerStatus, BudgetRefused, Budgets, CacheKey, CachedAnswer, Estimate, Reservation, Settlement,
-    Spent, StopReason, day_start,
+    Books, BreakerStatus, BudgetRefused, Budgets, CacheKey, CachedAnswer, Estimate, KeptAnswer, Reservation,
+    Settlement, Spent, StopReason, day_start,
 };
 use assist_store::{CacheLimits, Entry, LedgerId, Outlay, Owner, Store};
 use async_trait::async_trait;
 
+use crate::answers;
 use crate::run::lock;
 
 /// [`Books`] over a [`Store`].
@@ -127,13 +128,16 @@ impl Books for StoreBooks {
         };
         let now = self.clock.now();
         let of_user = lock(&self.open).remove(&reservation.id);
+        // First of all what nobody must pay for again.
+        let keep = settlement.keep.map(|keep| answers::checkpoint(*keep));
+        let id = LedgerId(reservation.id);
+        if let Err(error) = self.store.ledger().settle_keeping(id, used.clone(), keep, now).await {
+            tracing::error!(%error, "a call could not be settled in the ledger");
+        }
         if let (Some(user), Some(id)) = (&self.user, of_user)
-            && let Err(error) = user.ledger().settle(id, used.clone(), now).await
+            && let Err(error) = user.ledger().settle(id, used, now).await
         {
             tracing::error!(%error, "a call could not be settled in the user's ledger");
-        }
-        if let Err(error) = self.store.ledger().settle(LedgerId(reservation.id), used, now).await {
-            tracing::error!(%error, "a call could not be settled in the ledger");
         }
     }
 
@@ -152,6 +156,16 @@ impl Books for StoreBooks {
             Err(error) => {
                 tracing::warn!(%error, "the user's ledger could not be read");
                 Some(here)
+            }
+        }
+    }
+
+    async fn kept(&self, run: RunId, name: &str) -> Option<KeptAnswer> {
+        match answers::kept(&self.store, run, name).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                tracing::warn!(%error, "it could not be seen whether an answer is kept");
+                None
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use assist_base::{EventKind, RunState};
 use assist_gateway::{
-    Answer, CacheKey, Call, Completion, Complexity, Message, ModelRef, Request, Reuse, Tier,
+    Answer, CacheKey, Call, ChunkStream, Completion, Complexity, Message, ModelRef, Request, Reuse, Tier,
 };
 use serde_json::{Value, json};
 
@@ -79,15 +79,21 @@ fn key(row: &Value) -> Option<CacheKey> {
     Some(CacheKey { hash, model: row["model"].as_str()?.to_owned() })
 }
 
-/// What a whole answer took, as an event.
+/// What a whole answer took, as an event; none for one that was kept, which took nothing.
 pub(crate) async fn account_for(run: &Run, answer: &Answer) -> Result<(), Break> {
+    if answer.told_again {
+        return Ok(());
+    }
     let reused = answer.reuse.as_ref().is_some_and(|reuse| reuse.reused);
     tell(run, &answer.choice.model, &answer.done, reused).await
 }
 
-/// What a call took, as an event.
-pub(crate) async fn account(run: &Run, model: &ModelRef, done: &Completion) -> Result<(), Break> {
-    tell(run, model, done, false).await
+/// What a call took, as an event; none for an answer that was kept, which took nothing.
+pub(crate) async fn account(run: &Run, stream: &mut ChunkStream, done: &Completion) -> Result<(), Break> {
+    if stream.is_told_again() {
+        return Ok(());
+    }
+    tell(run, &stream.choice().model, done, false).await
 }
 
 async fn tell(run: &Run, model: &ModelRef, done: &Completion, reused: bool) -> Result<(), Break> {

@@ -6,7 +6,8 @@
 
 pub mod accounts;
 mod advisors;
-pub mod ask;
+pub mod answers;
+mod ask;
 mod assist;
 pub mod books;
 mod calls;

@@ -19,6 +19,8 @@ pub struct Answer {
     pub choice: Choice,
     /// What it may be kept under; none where it was not asked for with [`crate::Reuse::Exact`].
     pub reuse: Option<Reusable>,
+    /// Whether no call was made: its run had kept the answer.
+    pub told_again: bool,
 }
 
 /// An answer that is not the JSON it should be.
@@ -82,7 +84,8 @@ impl Gateway {
                 Some(Chunk::Done(done)) => {
                     let turn = stream.turn().cloned().unwrap_or_else(|| Turn::assistant(text.clone()));
                     let (choice, reuse) = (stream.choice().clone(), stream.reuse().cloned());
-                    return Ok(Answer { text, reasoning, turn, done, choice, reuse });
+                    let told_again = stream.is_told_again();
+                    return Ok(Answer { text, reasoning, turn, done, choice, reuse, told_again });
                 }
                 None => unreachable!("a stream ends with its last chunk"),
             }

@@ -6,7 +6,9 @@
 use assist_base::RunId;
 use async_trait::async_trait;
 
-use crate::{BreakerStatus, Budgets, CacheKey, CachedAnswer, Spent, StopReason, Tier, Usage};
+use crate::{
+    BreakerStatus, Budgets, CacheKey, CachedAnswer, Keep, KeptAnswer, Spent, StopReason, Tier, Usage,
+};
 
 /// What a call may use at most, as known before it is made.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,9 @@ pub struct Settlement {
     /// What it would have cost more without caches, in US dollars: the provider's prompt cache, or an answer used again,
     /// which saves all of its cost. Below zero where filling the provider's cache cost more than it saved so far.
     pub saved_usd: f64,
+    /// The answer, where its run keeps it: to be written in the same step, or not at all. None where nobody
+    /// asked for it, or there was no answer.
+    pub keep: Option<Box<Keep>>,
 }
 
 /// The budget does not allow the call. It was not made.
@@ -81,6 +86,11 @@ pub trait Books: Send + Sync + 'static {
     /// What was spent by a run and today, everything set aside included; none where no account is kept. For summaries
     /// and for choosing a model that the rest of the budget can pay; never instead of [`Books::reserve`].
     async fn spent(&self, _run: RunId) -> Option<Spent> {
+        None
+    }
+
+    /// The answer that a run has kept under this name: the last, where there are several.
+    async fn kept(&self, _run: RunId, _name: &str) -> Option<KeptAnswer> {
         None
     }
 

@@ -40,6 +40,11 @@ impl Gateway {
     /// As [`Gateway::stream`]; [`GatewayError::Unable`] when the model is known not to be able to do what is asked.
     pub async fn stream_with(&self, call: Call, extras: Extras) -> Result<ChunkStream, GatewayError> {
         let inner = &self.inner;
+        if let Some(name) = &extras.keep_as
+            && let Some(answer) = inner.books.kept(call.run, name).await
+        {
+            return Ok(answer.again());
+        }
         let prompt = Arc::new(Prompt::of(&call, &extras));
         let way = Way { call: &call, extras: &extras, prompt };
         if let Some(transcript) = &inner.config.replay {
@@ -57,6 +62,7 @@ impl Gateway {
         let mut first_error: Option<GatewayError> = None;
         loop {
             let error = match inner.attempt(&way, &choice).await {
+                Ok(stream) if extras.keep_as.is_some() => return Ok(stream.ahead()),
                 Ok(stream) => return Ok(stream),
                 Err(error) => error,
             };
@@ -235,7 +241,8 @@ impl Inner {
         };
         match self.books.reserve(&estimate).await {
             Ok(reservation) => {
-                Ok(Ledger::open(Arc::clone(&self.books), reservation, facts, free, input_tokens))
+                let ledger = Ledger::open(Arc::clone(&self.books), reservation, facts, free, input_tokens);
+                Ok(ledger.keeping(way.call.run, way.extras.keep_as.as_deref(), &choice.model))
             }
             Err(refused) => {
                 let usage = self.books.spent(estimate.run).await.map(|spent| {

@@ -19,6 +19,9 @@ pub struct Extras {
     pub output: Output,
     /// Whether an answer to exactly the same request may be used again. Never for what a user talks with.
     pub reuse: Reuse,
+    /// The name under which the books keep the answer for its run, in the step that settles the call. A run that has an
+    /// answer of this name is told that one again, whatever it asks now.
+    pub keep_as: Option<String>,
     /// How hard the task is: the cheapest model that can do it answers, in place of the tier's, and none that is dearer
     /// than the tier's. None: the tier's model.
     pub complexity: Option<Complexity>,

@@ -27,6 +27,7 @@ mod frames;
 mod gateway;
 mod health;
 mod http;
+mod keeping;
 mod limits;
 mod memory_books;
 mod models;
@@ -64,6 +65,7 @@ pub use forge::{Forge, NewRepository, RemoteCommit, RemoteRepository, is_forge_n
 pub use gateway::{Gateway, ProviderStatus};
 pub use health::{Health, HealthState};
 pub use http::embeddings::{Embedder, Payer};
+pub use keeping::{Keep, KeptAnswer};
 pub use limits::RateLimit;
 pub use memory_books::{CacheLimits, LedgerEntry, MemoryBooks};
 pub use models::ModelListing;

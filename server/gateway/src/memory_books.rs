@@ -9,7 +9,8 @@ use async_trait::async_trait;
 
 use crate::budget::day_start;
 use crate::{
-    Books, BreakerStatus, BudgetRefused, CacheKey, CachedAnswer, Estimate, Reservation, Settlement, Spent,
+    Books, BreakerStatus, BudgetRefused, CacheKey, CachedAnswer, Estimate, KeptAnswer, Reservation,
+    Settlement, Spent,
 };
 
 /// [`Books`] that are gone when they are dropped.
@@ -39,6 +40,7 @@ struct Kept {
     entries: Vec<LedgerEntry>,
     answers: HashMap<CacheKey, (Timestamp, usize, CachedAnswer)>,
     breakers: BTreeMap<String, BreakerStatus>,
+    of_runs: HashMap<(RunId, String), KeptAnswer>,
 }
 
 /// One call in the ledger.
@@ -121,7 +123,10 @@ impl Books for MemoryBooks {
         let mut kept = self.kept();
         let entry = usize::try_from(reservation.id).ok().and_then(|at| kept.entries.get_mut(at));
         match entry {
-            Some(entry) => entry.settlement = Some(settlement),
+            Some(entry) => {
+                entry.settlement = Some(settlement.clone());
+                kept.of_runs.extend(settlement.keep.map(|keep| ((keep.run, keep.name), keep.answer)));
+            }
             None => {
                 tracing::error!(id = reservation.id, "a reservation that is not in these books was settled")
             }
@@ -130,6 +135,10 @@ impl Books for MemoryBooks {
 
     async fn spent(&self, run: RunId) -> Option<Spent> {
         Some(self.kept().spent(run, self.clock.now()))
+    }
+
+    async fn kept(&self, run: RunId, name: &str) -> Option<KeptAnswer> {
+        self.kept().of_runs.get(&(run, name.to_owned())).cloned()
     }
 
     async fn cached(&self, key: &CacheKey) -> Option<CachedAnswer> {

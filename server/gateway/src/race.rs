@@ -83,7 +83,8 @@ impl Gateway {
                 if entrant.temperature.is_some() {
                     call.request.temperature = entrant.temperature;
                 }
-                let extras = Extras { no_fallback: true, ..extras.clone() };
+                let keep_as = extras.keep_as.as_ref().map(|name| format!("{name} {place}"));
+                let extras = Extras { no_fallback: true, keep_as, ..extras.clone() };
                 async move { (place, self.run_entrant(call, extras, validator).await) }
             })
             .collect();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use assist_base::{Clock, Secret};
+use assist_base::{Clock, RunId, Secret};
 use futures::Stream;
 use futures::stream::StreamExt;
 use reqwest::Response;
@@ -23,13 +23,14 @@ use crate::tool::Calls;
 
 use crate::endpoint::Endpoint;
 use crate::frames::Frames;
+use crate::keeping;
 use crate::problem::Place;
 use crate::providers::{Decoder, Fault, ProviderInfo};
 use crate::tokens::complete_usage;
 use crate::transport::Transport;
 use crate::{
-    Books, Choice, Chunk, Completion, GatewayError, ModelFacts, ModelRef, Part, Permit, Phase, Reservation,
-    Reusable, Settlement, StopReason, ToolCall, Turn, Usage,
+    Books, Choice, Chunk, Completion, GatewayError, Keep, KeptAnswer, ModelFacts, ModelRef, Part, Permit,
+    Phase, Reservation, Reusable, Settlement, StopReason, ToolCall, Turn, Usage,
 };
 
 /// The chunks of one answer. Ends after [`Chunk::Done`].
@@ -38,6 +39,7 @@ pub struct ChunkStream {
     turn: Option<Turn>,
     choice: Choice,
     reuse: Option<Reusable>,
+    again: bool,
 }
 
 /// What a stream is made of inside.
@@ -49,7 +51,22 @@ pub(crate) enum Item {
 
 impl ChunkStream {
     pub(crate) fn new(choice: Choice, items: impl Stream<Item = Item> + Send + 'static) -> Self {
-        Self { items: Box::pin(items), turn: None, choice, reuse: None }
+        Self { items: Box::pin(items), turn: None, choice, reuse: None, again: false }
+    }
+
+    /// Read to its end, whatever its reader does meanwhile.
+    pub(crate) fn ahead(self) -> Self {
+        let Self { items, turn, choice, reuse, again } = self;
+        Self { items: Box::pin(keeping::ahead(items)), turn, choice, reuse, again }
+    }
+
+    pub(crate) fn told_again(self) -> Self {
+        Self { again: true, ..self }
+    }
+
+    /// Whether no call was made: its run had kept the answer.
+    pub fn is_told_again(&self) -> bool {
+        self.again
     }
 
     pub(crate) fn with_reuse(self, reuse: Option<Reusable>) -> Self {
@@ -160,6 +177,8 @@ pub(crate) struct Ledger {
     bytes: u64,
     /// What a kept answer cost when it was made; the use of it costs nothing.
     kept: Option<f64>,
+    /// The run that keeps the answer, its name for it, and the model that gives it.
+    keep_as: Option<(RunId, String, ModelRef)>,
 }
 
 impl Ledger {
@@ -184,7 +203,14 @@ impl Ledger {
             request_id: None,
             bytes: 0,
             kept: None,
+            keep_as: None,
         }
+    }
+
+    /// For a call whose answer its run keeps.
+    pub(crate) fn keeping(mut self, run: RunId, name: Option<&str>, model: &ModelRef) -> Self {
+        self.keep_as = name.map(|name| (run, name.to_owned(), model.clone()));
+        self
     }
 
     /// For an answer that is used again, and cost this much when it was made.
@@ -229,8 +255,13 @@ impl Ledger {
         self.kept.unwrap_or(by_provider)
     }
 
-    /// The answer ended: settles, and says how.
-    pub(crate) async fn close(&mut self, received: Received, error: Option<GatewayError>) -> Completion {
+    /// The answer ended: settles, and says how. `turn` makes the answer of it, which is kept with the settlement.
+    pub(crate) async fn close(
+        &mut self,
+        received: Received,
+        error: Option<GatewayError>,
+        turn: impl FnOnce(&StopReason) -> Turn,
+    ) -> (Completion, Turn) {
         self.sent = true;
         self.keep(&received);
         let stop = match received.stop {
@@ -246,8 +277,9 @@ impl Ledger {
             stop,
             usage,
         };
-        self.settle(Some(completion.stop.clone())).await;
-        completion
+        let turn = turn(&completion.stop);
+        self.settle(Some((&completion.stop, &turn))).await;
+        (completion, turn)
     }
 
     /// The call failed before there was an answer.
@@ -257,8 +289,8 @@ impl Ledger {
         self.settle(None).await;
     }
 
-    async fn settle(&mut self, stop: Option<StopReason>) {
-        if let Some(task) = self.settling(stop) {
+    async fn settle(&mut self, ended: Option<(&StopReason, &Turn)>) {
+        if let Some(task) = self.settling(ended) {
             // In a task of its own, so that a caller who goes away now does not leave it half done.
             match &self.runtime {
                 Some(runtime) => drop(runtime.spawn(task).await),
@@ -267,12 +299,20 @@ impl Ledger {
         }
     }
 
-    fn settling(&mut self, stop: Option<StopReason>) -> Option<impl Future<Output = ()> + Send + 'static> {
+    fn settling(
+        &mut self,
+        ended: Option<(&StopReason, &Turn)>,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let reservation = self.reservation.take()?;
         let usage = self.usage();
         let cost_usd = self.cost(&usage);
         let saved_usd = self.saved(&usage);
-        let settlement = Settlement { usage, cost_usd, stop, request_id: self.request_id.take(), saved_usd };
+        let keep = self.keep_as.take().zip(ended).map(|((run, name, model), (stop, turn))| {
+            let answer = KeptAnswer::of(turn, stop, &model);
+            Box::new(Keep { run, name, answer })
+        });
+        let (stop, request_id) = (ended.map(|(stop, _)| stop.clone()), self.request_id.take());
+        let settlement = Settlement { usage, cost_usd, stop, request_id, saved_usd, keep };
         let books = Arc::clone(&self.books);
         Some(async move { books.settle(reservation, settlement).await })
     }
@@ -417,8 +457,9 @@ impl Live {
                 };
                 let calls = std::mem::take(&mut received.calls).finish();
                 let native = self.decoder.native();
-                let completion = self.ledger.close(received, error).await;
-                let turn = turn(text, calls, native, &completion.stop, &self.choice.model);
+                let model = self.choice.model.clone();
+                let answer = |stop: &StopReason| turn(text, calls, native, stop, &model);
+                let (completion, turn) = self.ledger.close(received, error, answer).await;
                 if let Some(permit) = self.permit.take() {
                     judge(permit, &completion);
                 }

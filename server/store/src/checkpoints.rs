@@ -1,7 +1,7 @@
 //! Where a run can go on from: `checkpoints`. On the disk, not only in its cache, when a call returns.
 
 use assist_base::{RunId, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{Row, Transaction, params};
 use serde_json::Value;
 
 use crate::error::{Result, StoreError};
@@ -11,6 +11,31 @@ use crate::{Store, rows};
 /// The checkpoints of a store.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkpoints<'s>(pub(crate) &'s Store);
+
+/// A checkpoint that is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCheckpoint {
+    /// The run.
+    pub run: RunId,
+    /// The stage that was completed.
+    pub stage: String,
+    /// What it is about, if anything.
+    pub component: Option<String>,
+    /// What the stage needs to go on.
+    pub data: Value,
+}
+
+impl NewCheckpoint {
+    /// Writes it and returns its number.
+    pub(crate) fn insert(&self, tx: &Transaction<'_>, at: Timestamp) -> Result<i64> {
+        let sql = "INSERT INTO checkpoints (run_id, stage, component, data, created_at)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        let Self { run, stage, component, data } = self;
+        rows::run(tx, sql, params![run.to_string(), stage, component, data.to_string(), at.0])
+            .map_err(|error| StoreError::or_missing(error, "run", run))?;
+        Ok(tx.last_insert_rowid())
+    }
+}
 
 /// A point a run can go on from.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,15 +68,8 @@ impl Checkpoints<'_> {
         at: Timestamp,
     ) -> Result<i64> {
         let (stage, component) = (stage.to_owned(), component.map(str::to_owned));
-        self.0
-            .write(Durability::Full, move |tx| {
-                let sql = "INSERT INTO checkpoints (run_id, stage, component, data, created_at)
-                    VALUES (?1, ?2, ?3, ?4, ?5)";
-                rows::run(tx, sql, params![run.to_string(), stage, component, data.to_string(), at.0])
-                    .map_err(|error| StoreError::or_missing(error, "run", run))?;
-                Ok(tx.last_insert_rowid())
-            })
-            .await
+        let new = NewCheckpoint { run, stage, component, data };
+        self.0.write(Durability::Full, move |tx| new.insert(tx, at)).await
     }
 
     /// The last checkpoint of a run.
@@ -63,6 +81,21 @@ impl Checkpoints<'_> {
             .read(move |tx| {
                 let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id DESC LIMIT 1";
                 rows::first(tx, sql, [run.to_string()], checkpoint)
+            })
+            .await
+    }
+
+    /// The last checkpoint of this stage of a run that is about `component`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store could not be read.
+    pub async fn latest_of(&self, run: RunId, stage: &str, component: &str) -> Result<Option<Checkpoint>> {
+        let (stage, component) = (stage.to_owned(), component.to_owned());
+        self.0
+            .read(move |tx| {
+                let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 AND stage = ?2 AND component = ?3
+                    ORDER BY id DESC LIMIT 1";
+                rows::first(tx, sql, (run.to_string(), stage, component), checkpoint)
             })
             .await
     }

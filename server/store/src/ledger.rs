@@ -12,7 +12,7 @@ use rusqlite::{Row, Transaction, params};
 
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
-use crate::{Owner, Store, rows};
+use crate::{NewCheckpoint, Owner, Store, rows};
 
 /// The ledger of a store.
 #[derive(Debug, Clone, Copy)]
@@ -235,8 +235,27 @@ impl Ledger<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such line.
     pub async fn settle(&self, id: LedgerId, used: Settlement, at: Timestamp) -> Result<()> {
+        self.settle_keeping(id, used, None, at).await
+    }
+
+    /// As [`Ledger::settle`], with the checkpoint that keeps what the call brought: both are written, or none of them. With
+    /// one, it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such line, or no such run.
+    pub async fn settle_keeping(
+        &self,
+        id: LedgerId,
+        used: Settlement,
+        keep: Option<NewCheckpoint>,
+        at: Timestamp,
+    ) -> Result<()> {
+        let durability = if keep.is_some() { Durability::Full } else { Durability::Normal };
         self.0
-            .write(Durability::Normal, move |tx| {
+            .write(durability, move |tx| {
+                if let Some(keep) = &keep {
+                    keep.insert(tx, at)?;
+                }
                 let sql = "UPDATE ledger SET input_tokens = ?2, output_tokens = ?3, cache_read_tokens = ?4,
                         cache_write_tokens = ?5, cost_usd = ?6, estimated = ?7, settled_at = ?8, saved_usd = ?9,
                         stop = ?10, request_id = ?11, presumed = 0

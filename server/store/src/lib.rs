@@ -46,7 +46,7 @@ pub use assist_base::id::{AgentMessageId, ApprovalId, DocumentId, IdError, Memor
 pub use blobs::{Blobs, MAX_BLOB_BYTES};
 pub use breakers::KeptBreakers;
 pub use changed_files::{ChangeKind, ChangedFile};
-pub use checkpoints::{Checkpoint, Checkpoints};
+pub use checkpoints::{Checkpoint, Checkpoints, NewCheckpoint};
 pub use conversations::{Conversation, ConversationOutcome, Conversations};
 pub use documents::{
     Document, DocumentFilter, DocumentRef, DocumentStatus, DocumentUse, Documents, NewDocument, NewVersion,

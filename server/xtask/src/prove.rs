@@ -42,7 +42,7 @@ pub const PROOFS: &[Proof] = &[
     },
     Proof {
         name: "checkpoints",
-        shows: "an orchestrated run killed at each of its checkpoints in turn: it goes on to the same files, and no completed call is paid for twice",
+        shows: "a planned run and a build, killed before, within and after each of their answers and at each of their checkpoints: they go on to the same files, and no call whose answer has come is made again",
         run: checkpoints,
     },
     Proof {

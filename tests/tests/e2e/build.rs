@@ -22,6 +22,14 @@ pub const FOOTER_CODE: &str = "export function Footer() {\n  return <footer>Shop
 /// What `App` is in the end.
 const APP_BUILT: &str = "import { Footer } from \"./components/Footer\";\nimport { Hero } from \"./components/Hero\";\n\nexport default function App() {\n  return (\n    <main>\n      <Hero title=\"Shop\" />\n      <Footer />\n    </main>\n  );\n}\n";
 
+/// The components of the plan, as a model writes them.
+pub const COMPONENTS: [(&str, &str, &str); 4] = [
+    ("App", APP, APP_CODE),
+    ("Button", BUTTON, BUTTON_CODE),
+    ("Hero", HERO, HERO_CODE),
+    ("Footer", FOOTER, FOOTER_CODE),
+];
+
 fn part(name: &str, path: &str, kind: &str, exports: &[&str], dependencies: &[&str]) -> Value {
     json!({
         "name": name, "path": path, "kind": kind, "complexity": "low", "lines": 20,

@@ -7,13 +7,14 @@ use assist_simulator::{Place, Reply, Rule, Script, answer};
 
 use crate::support::{Desk, PATIENCE, Wire};
 
-const PRICE: &str = "src/price.ts";
+pub const PRICE: &str = "src/price.ts";
 const OLD: &str = "export function price(cents: number): string {\n  return String(cents);\n}\n";
-const GOOD: &str = "export function price(cents: number): string {\n  return (cents / 100).toFixed(2);\n}\n";
+pub const GOOD: &str =
+    "export function price(cents: number): string {\n  return (cents / 100).toFixed(2);\n}\n";
 /// It parses, and `src/use.ts` is wrong with it.
 const BAD: &str = "export function price(cents: number): number {\n  return cents / 100;\n}\n";
 
-const FILES: [(&str, &str); 5] = [
+pub const FILES: [(&str, &str); 5] = [
     (
         "tsconfig.json",
         r#"{"compilerOptions":{"strict":true,"skipLibCheck":true,"types":[]},"include":["src"]}"#,
@@ -45,7 +46,7 @@ fn says(code: &str) -> Reply {
 }
 
 /// A project whose compiler is a script: it notes each of its runs beside its cache, and then does this.
-fn scripted(files: &[(&str, &str)], script: Script, then: &str) -> Desk {
+pub fn scripted(files: &[(&str, &str)], script: Script, then: &str) -> Desk {
     use std::os::unix::fs::PermissionsExt as _;
     let mut desk = Desk::new(Wire::Anthropic, files, script);
     let compiler = desk.folder.path("node_modules/.bin/tsc");
@@ -67,6 +68,20 @@ fn runs(desk: &Desk) -> usize {
     notes.filter_map(|note| std::fs::read_to_string(note).ok()).map(|runs| runs.lines().count()).sum()
 }
 
+/// Waits until the compiler of [`scripted`] has left a note of this name. Returns the folder of the note.
+pub fn wait_for_note(desk: &Desk, name: &str) -> PathBuf {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let shadows = std::fs::read_dir(desk.folder.beside("cache").join("assist/shadow"));
+        let mut caches = shadows.into_iter().flatten().flatten().map(|copy| copy.path().join("cache"));
+        if let Some(cache) = caches.find(|cache| cache.join(name).exists()) {
+            return cache;
+        }
+        assert!(std::time::Instant::now() < deadline, "the compiler left no note {name}");
+        std::thread::yield_now();
+    }
+}
+
 fn wait_for_runs(desk: &Desk, wanted: usize) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while runs(desk) < wanted {
@@ -75,7 +90,7 @@ fn wait_for_runs(desk: &Desk, wanted: usize) {
     }
 }
 
-const ASK: [&str; 6] = ["ask", "Show euros", "--file", PRICE, "--yes", "--json"];
+pub const ASK: [&str; 6] = ["ask", "Show euros", "--file", PRICE, "--yes", "--json"];
 
 #[test]
 fn what_breaks_the_types_goes_back_to_the_model_and_never_into_the_file() {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::tasks::{self, Scoped};
 use crate::advisors::CODE;
+use crate::answers;
 use crate::assist::{Bench, Talk, knowledge, reading_tools};
 use crate::calls;
 use crate::orchestrator::Order;
@@ -87,8 +88,12 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
                 "The work could not be broken down into tasks; nothing was changed. Ask again, in smaller steps.".to_owned(),
             ));
         }
-        talk.listen(run).await?;
-        last = Some(ask(run, &mut talk, conversation, hard).await?);
+        let name = format!("{} {}", talk.scope(), talk.said());
+        // A kept answer has not seen what was added since: that goes with the next question.
+        if answers::kept(run.store(), run.id, &name).await?.is_none() {
+            talk.listen(run).await?;
+        }
+        last = Some(ask(run, &mut talk, conversation, hard, name).await?);
     }
 }
 
@@ -139,6 +144,7 @@ async fn ask(
     talk: &mut Talk,
     conversation: ConversationId,
     hard: Complexity,
+    name: String,
 ) -> Result<Answer, Break> {
     let must = talk.rounds() >= MAX_ROUNDS;
     let call = Call {
@@ -159,6 +165,7 @@ async fn ask(
         tool_choice: if must { ToolChoice::Named(SUBMIT.to_owned()) } else { ToolChoice::Auto },
         reuse: calls::reuse(run),
         complexity: calls::complexity(run, Tier::B, hard),
+        keep_as: Some(name),
         ..Extras::default()
     };
     let answer = run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?;

@@ -142,6 +142,7 @@ pub(crate) async fn draw(run: &Run, task: &Task, answer: &str, known: &[Memory])
         output,
         reuse: calls::reuse(run),
         complexity: calls::complexity(run, Tier::A, Complexity::Trivial),
+        keep_as: Some("memory".to_owned()),
         ..Extras::default()
     };
     let answer = match run.unless_halted(run.gateway.ask(call, extras)).await? {

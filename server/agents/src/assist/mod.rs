@@ -124,7 +124,8 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
             continue;
         }
         let answer = talk.answer();
-        let added = talk.listen(run).await?;
+        // A kept answer has not seen what was added since: that goes with the next question.
+        let added = !talk.has_kept(run).await? && talk.listen(run).await?;
         if let Some((message, words)) = answer {
             bench.answered(message).await?;
             if added {
@@ -160,6 +161,9 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
 /// An answer that was cut off and of which much had come is gone on with, not asked for again.
 async fn keep_cut(run: &Run, task: &mut Task, talk: &Talk) -> Result<(), Break> {
     let Some(cut) = talk.cut().filter(|_| task.draft.is_none()) else { return Ok(()) };
+    if talk.has_kept(run).await? {
+        return Ok(());
+    }
     let messages = run.store().messages().of_run(run.id).await?;
     let code = |text: &str| text.contains("COMPONENT_START") || text.contains("EDIT_START");
     let much = |text: &str| text.len() >= receive::WORTH_KEEPING || code(text);

@@ -13,7 +13,7 @@ use super::bench::Bench;
 use super::talk::Talk;
 use super::tools;
 use crate::calls;
-use crate::pipeline::{Draft, Task, broken};
+use crate::pipeline::{Draft, Task, broken, stored_talk};
 use crate::run::{Break, Run};
 
 /// Text is stored at the latest after this time …
@@ -70,6 +70,7 @@ pub(crate) async fn receive(
             tools: tools::offered(bench),
             tool_choice: tool_choice.clone(),
             complexity: calls::complexity(run, Tier::B, hardness(task)),
+            keep_as: Some(message.to_string()),
             ..Extras::default()
         };
         let mut stream = run
@@ -77,6 +78,9 @@ pub(crate) async fn receive(
             .await?
             .map_err(|error| broken(&error))?;
         let mut reader = Reader::new(run, task, message);
+        if stream.is_told_again() {
+            reader.stored_words = stored_talk(run.store(), run.id, message).await?;
+        }
         let done = loop {
             match reader.next(&mut stream).await? {
                 Chunk::Text(text) => reader.push(&text).await?,
@@ -84,7 +88,7 @@ pub(crate) async fn receive(
                 Chunk::Done(done) => break done,
             }
         };
-        calls::account(run, &stream.choice().model, &done).await?;
+        calls::account(run, &mut stream, &done).await?;
         let turn = stream.turn().cloned().unwrap_or_else(|| Turn::assistant(reader.raw.clone()));
         match reader.end(&done, turn).await? {
             Some(received) => return Ok(received),

@@ -11,6 +11,7 @@ use assist_store::{Memory, MemoryId, NewMessage};
 use serde::{Deserialize, Serialize};
 
 use super::context;
+use crate::answers;
 use crate::pipeline::{self, Conversation, Task};
 use crate::run::{Break, Run};
 use crate::steering;
@@ -220,10 +221,15 @@ impl Talk {
             .saturating_sub(self.added)
     }
 
-    /// The message that a call is received into, kept before the call is made. What a call that was cut off had brought,
+    /// The message that a call is received into, kept before the call is made: that of a call whose answer is kept, where there
+    /// is one. What a call that was cut off had brought,
     /// and is asked for again, leaves the conversation; the events still hold it.
     pub(crate) async fn next_message(&mut self, run: &Run, task: &Task) -> Result<MessageId, Break> {
         if let Some(cut) = self.cut.take() {
+            if answers::kept(run.store(), run.id, &cut.to_string()).await?.is_some() {
+                self.cut = Some(cut);
+                return Ok(cut);
+            }
             run.store().messages().replace(cut, "", true, run.clock().now()).await?;
         }
         let message = NewMessage {
@@ -240,6 +246,22 @@ impl Talk {
         self.keep(run, CALLED, CallRow { message: id }).await?;
         self.cut = Some(id);
         Ok(id)
+    }
+
+    /// Whether the last call's answer is kept and was not taken in yet.
+    pub(crate) async fn has_kept(&self, run: &Run) -> Result<bool, Break> {
+        let Some(cut) = self.cut else { return Ok(false) };
+        Ok(answers::kept(run.store(), run.id, &cut.to_string()).await?.is_some())
+    }
+
+    /// Whose talk it is, where a run has several.
+    pub(crate) fn scope(&self) -> &str {
+        self.scope.as_deref().unwrap_or_default()
+    }
+
+    /// How often the model has spoken.
+    pub(crate) fn said(&self) -> usize {
+        self.turns.iter().filter(|turn| turn.role == Role::Assistant).count()
     }
 
     /// The message of a call that was cut off, if there is one.

@@ -52,7 +52,7 @@ pub(crate) async fn plan(run: &Run, task: &Task, answers: Vec<String>) -> Result
         json!({ "request": asked, "max_lines": MAX_LINES, "files": files, "more_files": walked.more });
     let (text, _) = run.with_added(prompts::render("plan.md", context)).await?;
     let hard = Complexity::guess(&task.request.title(), 0).max(Complexity::Moderate);
-    let plan = converse(run, (None, hard), text, answers, plan::read).await?;
+    let plan = converse(run, (None, hard), "plan", text, answers, plan::read).await?;
     save(run, &plan).await?;
     show(run, task, &plan).await?;
     let data = json!({ "agent": "architect", "plan": plan });
@@ -78,7 +78,8 @@ pub(crate) async fn split(
         plan.split(&part.name, parts.clone()).map(|_| parts)
     };
     let hard = part.complexity.of_task().max(Complexity::Moderate);
-    let parts = converse(run, (Some(&part.name), hard), text, answers, check).await?;
+    let name = format!("split {} {}", part.splits, part.name);
+    let parts = converse(run, (Some(&part.name), hard), &name, text, answers, check).await?;
     run.emit(EventKind::AgentCompleted, data).await?;
     Ok(parts)
 }
@@ -105,10 +106,12 @@ pub(crate) fn listed(plan: &Plan) -> Vec<Value> {
 /// What is wrong with an answer, if anything.
 type Check<'c> = dyn Fn(&str) -> Result<(), Vec<String>> + Send + Sync + 'c;
 
-/// Asks until `check` is content, about a component where it is about one, and as hard as it is.
+/// Asks until `check` is content, about a component where it is about one, and as hard as it is. `name` is what its calls are
+/// kept by.
 async fn converse<T>(
     run: &Run,
     (component, hard): (Option<&str>, Complexity),
+    name: &str,
     first: String,
     answers: Vec<String>,
     check: impl Fn(&str) -> Result<T, Vec<String>> + Send + Sync,
@@ -122,7 +125,9 @@ async fn converse<T>(
             None => {
                 let is_first = component.is_none() && attempt == 0;
                 let passes = |raw: &str| check(raw).map(drop);
-                let answer = ask(run, component, hard, messages.clone(), is_first.then_some(&passes)).await?;
+                let racing = is_first.then_some(&passes as &Check<'_>);
+                let name = format!("{name} {attempt}");
+                let answer = ask(run, (component, hard), name, messages.clone(), racing).await?;
                 (answer.text.clone(), Some(answer))
             }
         };
@@ -155,8 +160,8 @@ async fn converse<T>(
 
 async fn ask(
     run: &Run,
-    component: Option<&str>,
-    hard: Complexity,
+    (component, hard): (Option<&str>, Complexity),
+    name: String,
     messages: Vec<Message>,
     racing: Option<&Check<'_>>,
 ) -> Result<Answer, Break> {
@@ -176,6 +181,7 @@ async fn ask(
         output: Output::Schema { name: "plan".to_owned(), schema: schema() },
         reuse: calls::reuse(run),
         complexity: calls::complexity(run, Tier::B, hard),
+        keep_as: Some(name),
         ..Extras::default()
     };
     let raced = match racing {

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
-use assist_gateway::{
-    Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, Role, StopReason,
-};
+use assist_gateway::{Chunk, Completion, Complexity, Extras, GatewayError, Message, Role, StopReason};
 use assist_store::NewMessage;
 use assist_syntax::{Block, Component, Scanned, Scanner};
 use serde_json::json;
 
+use crate::answers;
 use crate::calls;
 use crate::pipeline::applier::{Applied, Applier, Failure};
 use crate::pipeline::edits::{Edits, Put};
 use crate::pipeline::request::Conversation;
-use crate::pipeline::task::{BUILT, COMPONENT, Draft, REPAIRING, RepairRow, Task};
+use crate::pipeline::task::{BUILT, COMPONENT, Draft, NOT_PASSED, REPAIRING, RepairRow, Task};
 use crate::prompts;
 use crate::run::{Break, Run};
 use crate::steering;
@@ -92,8 +91,12 @@ impl<'r> Builder<'r> {
         }
     }
 
-    /// Whether a resumed draft holds something already.
-    pub(crate) fn has_begun(&self) -> bool {
+    /// Whether an earlier process has begun the draft.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    fn has_begun(&self) -> bool {
         !self.draft.raw.is_empty()
     }
 
@@ -106,7 +109,6 @@ impl<'r> Builder<'r> {
     pub(crate) async fn recall(&mut self) -> Result<(), Break> {
         let message = json!(self.draft.message);
         let mut wanted: Vec<Failure> = Vec::new();
-        let mut done: Vec<String> = Vec::new();
         for point in self.run.store().checkpoints().list(self.run.id).await? {
             if point.data["message"] != message {
                 continue;
@@ -116,14 +118,23 @@ impl<'r> Builder<'r> {
                 REPAIRING => {
                     wanted = serde_json::from_value(point.data["wanted"].clone()).unwrap_or_default()
                 }
-                COMPONENT | BUILT => done.extend(point.component),
+                COMPONENT | BUILT => {
+                    wanted.retain(|failure| Some(&failure.name) != point.component.as_ref());
+                }
+                NOT_PASSED => wanted.extend(serde_json::from_value(point.data["failure"].clone()).ok()),
                 _ => {}
             }
         }
         let edited = self.draft.edited;
+        // Of what failed more than once the last reasons count.
+        let failed = std::mem::take(&mut wanted);
+        for failure in failed {
+            wanted.retain(|earlier| earlier.name != failure.name);
+            wanted.push(failure);
+        }
         wanted.retain(|failure| match Edits::is_of_edits(failure) {
             true => !edited,
-            false => !done.contains(&failure.name),
+            false => true,
         });
         for failure in wanted.iter().filter(|failure| Edits::is_of_edits(failure)) {
             self.edits.recall(failure);
@@ -186,17 +197,27 @@ impl<'r> Builder<'r> {
         Ok(())
     }
 
+    /// Reads the draft: as it comes, as it came where its answer is kept, or as far as it had come before an earlier process
+    /// was gone.
+    pub(crate) async fn read(&mut self) -> Result<Read, Break> {
+        let message = self.draft.message.to_string();
+        let part =
+            self.has_begun() && answers::kept(self.run.store(), self.run.id, &message).await?.is_none();
+        if part { self.reread().await } else { self.receive().await }
+    }
+
     /// The first call of a draft: components are applied while the rest still streams.
-    pub(crate) async fn receive(&mut self) -> Result<Read, Break> {
+    async fn receive(&mut self) -> Result<Read, Break> {
         self.open_message().await?;
         let messages = self.conversation.messages.clone();
-        let mut stream = match self.call("builder", messages).await? {
+        let mut stream = match self.call("builder", messages, self.draft.message.to_string()).await? {
             Ok(stream) => stream,
             Err(error) => return Err(broken(&error)),
         };
         let mut scanner = Scanner::new(Some(&self.task.marker));
         let mut position = 0;
         self.edits.begin();
+        self.replace_draft(String::new());
         loop {
             match self.next(&mut stream).await? {
                 Chunk::Text(text) => {
@@ -208,8 +229,7 @@ impl<'r> Builder<'r> {
                 }
                 Chunk::Reasoning(_) => {}
                 Chunk::Done(done) => {
-                    let model = stream.choice().model.clone();
-                    self.account(&model, &done).await?;
+                    calls::account(self.run, &mut stream, &done).await?;
                     return self.end(scanner, position, done).await;
                 }
             }
@@ -217,7 +237,7 @@ impl<'r> Builder<'r> {
     }
 
     /// Reads the draft from its beginning, passing over what was dealt with. For continued and resumed drafts.
-    pub(crate) async fn reread(&mut self) -> Result<Read, Break> {
+    async fn reread(&mut self) -> Result<Read, Break> {
         self.read_again(cut()).await
     }
 
@@ -253,15 +273,16 @@ impl<'r> Builder<'r> {
         Ok(())
     }
 
-    /// Calls the model. The outer error ends the run; the inner one is the call's own.
+    /// Calls the model, whose answer is kept by this name. The outer error ends the run; the inner one is the call's own.
     pub(crate) async fn call(
         &self,
         agent: &str,
         messages: Vec<Message>,
+        name: String,
     ) -> Result<Result<assist_gateway::ChunkStream, GatewayError>, Break> {
         let call = calls::writing(self.run, agent, self.task.tier, &self.conversation, messages);
         let complexity = calls::complexity(self.run, self.task.tier, self.complexity());
-        let extras = Extras { complexity, ..Extras::default() };
+        let extras = Extras { complexity, keep_as: Some(name), ..Extras::default() };
         self.run.unless_halted(self.run.gateway.stream_with(call, extras)).await
     }
 
@@ -362,7 +383,13 @@ impl<'r> Builder<'r> {
         self.failures.retain(|failure| failure.name != component.header.name);
         match applied {
             Applied::InPlace | Applied::Declined => {}
-            Applied::Failed(failure) => self.failures.push(failure),
+            Applied::Failed(failure) => {
+                // It is not in its place, whatever comes to stand behind it.
+                let row = json!({ "message": self.draft.message, "failure": &failure });
+                let (part, now) = (self.task.part.as_deref(), self.run.clock().now());
+                self.run.store().checkpoints().add(self.run.id, NOT_PASSED, part, row, now).await?;
+                self.failures.push(failure);
+            }
             Applied::Touched(range) => return Ok(Some(range)),
         }
         self.draft.handled = position;
@@ -429,9 +456,11 @@ impl<'r> Builder<'r> {
         self.current = ending.partial.map(|component| component.header.name);
         match &done.stop {
             StopReason::Filter => {
+                self.keep_cut().await?;
                 return Err(Break::Failed("The model refused to go on with this answer.".to_owned()));
             }
             StopReason::ContextExceeded => {
+                self.keep_cut().await?;
                 return Err(Break::Failed(
                     "The model's context is full; select less text or begin a new conversation.".to_owned(),
                 ));
@@ -463,9 +492,10 @@ impl<'r> Builder<'r> {
         !self.applier.changed().is_empty()
     }
 
-    /// The usage of a call, as an event.
-    pub(crate) async fn account(&self, model: &ModelRef, done: &Completion) -> Result<(), Break> {
-        calls::account(self.run, model, done).await
+    /// Lets what there is of the answer stand as what its call brought: whoever goes on with the run begins anew from there.
+    pub(crate) async fn keep_cut(&self) -> Result<(), Break> {
+        answers::keep_cut(self.run, self.draft.message, &self.draft.raw).await?;
+        Ok(())
     }
 
     fn say(&mut self, text: &str) {

@@ -8,6 +8,8 @@ use assist_gateway::{Chunk, GatewayError, Message, Role};
 use assist_syntax::{Scanned, Scanner};
 use serde_json::json;
 
+use crate::answers::{self, Continuations};
+use crate::calls;
 use crate::pipeline::builder::{Builder, Read, broken, ends_in_marker};
 use crate::prompts;
 use crate::run::Break;
@@ -21,18 +23,26 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
     let mut cause = cause;
     let mut attempt = 0;
     let mut whole = whole_components(builder);
+    let base = answers::base(builder.run, builder.draft.message, &builder.draft.raw).await?;
+    let mut continuations = Continuations::new(builder.draft.message, base);
     loop {
         attempt += 1;
+        let kept_attempt = continuations.kept(builder.run).await?;
+        attempt = kept_attempt.unwrap_or(attempt);
         let component = builder.current().map(str::to_owned);
         let received = builder.draft.raw.len();
         let data = json!({
             "component": component, "cause": cause, "receivedBytes": received, "attempt": attempt.min(MAX_ATTEMPTS),
         });
-        builder.run.emit(EventKind::Truncated, data).await?;
+        // Of what is repeated after a crash it was told already.
+        if kept_attempt.is_none() {
+            builder.run.emit(EventKind::Truncated, data).await?;
+        }
         if !builder.run.settings.pipeline.ghost_fixer {
             return Err(Break::Failed(not_continued(component.as_deref(), &cause)));
         }
         if attempt > MAX_ATTEMPTS {
+            builder.keep_cut().await?;
             return Err(Break::Failed(given_up(builder, component.as_deref(), &cause)));
         }
 
@@ -62,7 +72,8 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
             let context = serde_json::json!({ "tail": tail, "id": builder.task.marker });
             messages.push(Message { role: Role::User, text: prompts::render("continue.md", context) });
         }
-        let mut stream = match builder.call("ghost_fixer", messages).await? {
+        let name = continuations.name(attempt);
+        let mut stream = match builder.call("ghost_fixer", messages, name).await? {
             Ok(stream) => stream,
             Err(error @ GatewayError::Budget { .. }) => return Err(broken(&error)),
             Err(error) if attempt < MAX_ATTEMPTS && !error.retryable() => return Err(broken(&error)),
@@ -79,8 +90,8 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
                 Chunk::Done(done) => break done,
             }
         };
-        let model = stream.choice().model.clone();
-        builder.account(&model, &done).await?;
+        continuations.count();
+        calls::account(builder.run, &mut stream, &done).await?;
 
         let stitched = if nothing {
             Ok((continuation, 0))

@@ -30,7 +30,7 @@ pub(crate) use applier::Applier;
 pub(crate) use builder::broken;
 pub(crate) use request::{Conversation, anchor};
 pub(crate) use shadow::ShadowStage;
-pub(crate) use task::{Draft, Task};
+pub(crate) use task::{Draft, Task, stored_talk};
 
 use crate::ask::AskRequest;
 use crate::run::{Break, Run};
@@ -137,12 +137,11 @@ enum Built {
 
 /// Receives the answer, has it continued and repaired where needed, and applies what is whole.
 async fn receive_whole(builder: &mut Builder<'_>) -> Result<Built, Break> {
-    if builder.has_begun() {
+    if builder.is_resumed() {
         builder.recall().await?;
     }
     for repair in 0..=MAX_REPAIRS {
-        let read = if builder.has_begun() { builder.reread().await? } else { builder.receive().await? };
-        let read = match read {
+        let read = match builder.read().await? {
             Read::Cut(cause) => ghost_fixer::mend(builder, cause).await?,
             read => read,
         };

@@ -5,8 +5,8 @@
 //! goes the usual way, since it is paid for: what is wrong with it is told and asked for again. Where nobody has answered, the
 //! stage asks as if there were no race, and tells what is wrong as always.
 //!
-//! Limits: what an entrant sends is not kept before it has ended, so a run that is interrupted in a race races again. The
-//! project's own checks are made of the winner alone.
+//! Limits: what an entrant sends is not kept before it has ended, so a run that is interrupted in a race races again with
+//! those who had not ended; the answers of the others are kept. The project's own checks are made of the winner alone.
 
 use std::sync::{Arc, Mutex};
 
@@ -92,7 +92,8 @@ async fn run_race(
     let entrants = &run.settings.race.entrants;
     run.say(format!("{} models race for {what}", entrants.len())).await?;
     // Whoever races wants more than one answer: none comes from the cache, and each entrant has its model.
-    let extras = Extras { complexity: None, reuse: Reuse::Never, ..extras.clone() };
+    let keep_as = Some(format!("race for {what}"));
+    let extras = Extras { complexity: None, reuse: Reuse::Never, keep_as, ..extras.clone() };
     let result = run.unless_halted(run.gateway.race(call, &extras, entrants, judge)).await?;
     let (answer, said) = match result {
         Ok(Won { answer, lost, .. }) => {

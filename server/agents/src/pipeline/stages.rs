@@ -30,7 +30,7 @@ use crate::pipeline::modules;
 use crate::pipeline::part::{self, Ended};
 use crate::pipeline::plan::{Part, Plan};
 use crate::pipeline::site::Site;
-use crate::pipeline::task::{BUILDING, BUILT, Draft, DraftRow, RESTORED, Task};
+use crate::pipeline::task::{BUILDING, BUILT, Draft, DraftRow, RESTORED, Task, begun};
 use crate::run::{Break, Run};
 use crate::settings::OnFailure;
 use crate::undo;
@@ -69,7 +69,7 @@ struct Kept {
 impl Kept {
     async fn load(run: &Run) -> Result<Self, Break> {
         let mut kept = Self::default();
-        let mut messages: HashMap<String, MessageId> = HashMap::new();
+        let mut messages: BTreeMap<String, Vec<MessageId>> = BTreeMap::new();
         for checkpoint in run.store().checkpoints().list(run.id).await? {
             let damaged = |_| Break::Failed("A checkpoint of the run cannot be read; ask again.".to_owned());
             let name = checkpoint.component.clone();
@@ -90,22 +90,17 @@ impl Kept {
                 }
                 BUILDING => {
                     let row: DraftRow = serde_json::from_value(checkpoint.data).map_err(damaged)?;
-                    messages.extend(name.map(|name| (name, row.message)));
+                    messages.entry(name.unwrap_or_default()).or_default().push(row.message);
                 }
                 BUILT => kept.built.extend(name),
                 RESTORED => kept.built.clear(),
                 _ => {}
             }
         }
-        if messages.is_empty() {
-            return Ok(kept);
-        }
-        let mut texts: HashMap<MessageId, String> = HashMap::new();
-        for message in run.store().messages().of_run(run.id).await? {
-            texts.insert(message.id, message.content);
-        }
-        for (name, message) in messages {
-            let raw = texts.remove(&message).unwrap_or_default();
+        for (name, messages) in messages {
+            let texts = begun(run.store(), run.id, &messages).await?;
+            let last = messages.into_iter().zip(texts).rfind(|(_, raw)| raw.is_some());
+            let Some((message, Some(raw))) = last else { continue };
             let stored_talk = crate::pipeline::task::stored_talk(run.store(), run.id, message).await?;
             kept.drafts.insert(name, Draft { message, raw, handled: 0, edited: false, stored_talk });
         }

@@ -1,12 +1,13 @@
 //! What a run is about, kept so that another process can go on with it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use assist_base::{ByteRange, ConversationId, DocPath, EventKind, MessageId, Revision, RunId, Timestamp};
 use assist_gateway::Tier;
 use assist_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
+use crate::answers;
 use crate::ask::AskRequest;
 use crate::error::EngineError;
 use crate::host::{Document, Host, Rebased};
@@ -21,6 +22,7 @@ pub(crate) const DRAFTING: &str = "drafting";
 pub(crate) const COMPONENT: &str = "component";
 pub(crate) const EDITED: &str = "edited";
 pub(crate) const REPAIRING: &str = "repairing";
+pub(crate) const NOT_PASSED: &str = "not_passed";
 /// Those of the components of a plan.
 pub(crate) const BUILDING: &str = "building";
 pub(crate) const LINTED: &str = "linted";
@@ -169,26 +171,25 @@ impl Task {
         let checkpoints: Vec<_> = checkpoints.into_iter().filter(|c| of_this(&c.stage, &c.data)).collect();
         let asked = checkpoints.iter().rfind(|c| c.stage == ASKED).ok_or_else(damaged)?;
         let row: AskedRow = serde_json::from_value(asked.data.clone()).map_err(|_| damaged())?;
-        let mut draft = None;
+        let mut drafts: Vec<(MessageId, usize)> = Vec::new();
         let mut edited = Vec::new();
         let mut selection_done = false;
         for checkpoint in &checkpoints {
             match checkpoint.stage.as_str() {
                 ASKED => {
-                    draft = None;
+                    drafts.clear();
                     selection_done = false;
                 }
                 DRAFTING => {
                     let row: DraftRow =
                         serde_json::from_value(checkpoint.data.clone()).map_err(|_| damaged())?;
-                    draft = Some((row.message, 0));
+                    drafts.push((row.message, 0));
                 }
                 COMPONENT => {
                     let row: ComponentRow =
                         serde_json::from_value(checkpoint.data.clone()).map_err(|_| damaged())?;
                     selection_done |= row.selection;
-                    if let Some((message, handled)) = &mut draft
-                        && *message == row.message
+                    if let Some((_, handled)) = drafts.iter_mut().find(|(message, _)| *message == row.message)
                     {
                         *handled = row.handled;
                     }
@@ -201,10 +202,11 @@ impl Task {
                 _ => {}
             }
         }
-        let draft = match draft {
-            Some((message, handled)) => {
-                let raw = store.messages().of_run(run).await?;
-                let raw = raw.into_iter().find(|m| m.id == message).map(|m| m.content).unwrap_or_default();
+        let messages: Vec<MessageId> = drafts.iter().map(|(message, _)| *message).collect();
+        let begun = begun(store, run, &messages).await?;
+        let draft = match drafts.iter().zip(begun).rfind(|(_, raw)| raw.is_some()) {
+            Some((&(message, handled), raw)) => {
+                let raw = raw.unwrap_or_default();
                 let stored_talk = stored_talk(store, run, message).await?;
                 let edited = edited.contains(&message);
                 Some(Draft { message, raw, handled, edited, stored_talk })
@@ -277,6 +279,35 @@ fn beyond_recognition(path: &DocPath) -> Break {
     Break::Failed(format!(
         "The text in {path} that was asked about has changed beyond recognition; nothing of yours was overwritten. Select it and ask again."
     ))
+}
+
+/// What was received into each of these messages; none where nothing was: such a message is not gone on with but the one
+/// before it, since what it was asked for is told by that.
+pub(crate) async fn begun(
+    store: &Store,
+    run: RunId,
+    messages: &[MessageId],
+) -> Result<Vec<Option<String>>, StoreError> {
+    let mut texts: HashMap<MessageId, String> = store
+        .messages()
+        .of_run(run)
+        .await?
+        .into_iter()
+        .map(|message| (message.id, message.content))
+        .collect();
+    let mut begun = Vec::new();
+    for message in messages {
+        let text = texts.remove(message).filter(|text| !text.is_empty());
+        begun.push(match text {
+            Some(text) => Some(text),
+            None => answers::kept(store, run, &message.to_string()).await?.map(|_| String::new()),
+        });
+    }
+    // The first of all has nothing before it.
+    if let Some(first) = begun.first_mut() {
+        first.get_or_insert_default();
+    }
+    Ok(begun)
 }
 
 /// How much of a message's talk is in the run's events.

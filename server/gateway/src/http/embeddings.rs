@@ -154,6 +154,7 @@ impl Embedder {
             stop: answer.is_ok().then_some(StopReason::End),
             request_id: None,
             saved_usd: 0.0,
+            keep: None,
         };
         self.books.settle(reservation, settlement).await;
         Ok(answer?.vectors)

@@ -41,8 +41,8 @@ pub(crate) fn play(
             }
             let whole = playback.stop != StopReason::Cut;
             let received = Received { stop: Some(playback.stop), whole, ..Received::default() };
-            let completion = ledger.close(received, None).await;
-            yield Item::Turn(playback.turn);
+            let (completion, turn) = ledger.close(received, None, |_| playback.turn).await;
+            yield Item::Turn(turn);
             yield Item::Chunk(Chunk::Done(completion));
         },
     )

@@ -9,8 +9,9 @@ local top = vim.fs.dirname(vim.fs.dirname(here))
 M.here = here
 M.nvim = os.getenv('ASSIST_TEST_NVIM') or vim.v.progpath
 
---- Long enough for a busy machine; a condition that holds is seen at once.
-local PATIENCE = tonumber(os.getenv('ASSIST_TEST_PATIENCE')) or 30000
+--- Long enough for a slow and busy machine; a condition that holds is seen at once.
+local PATIENCE = tonumber(os.getenv('ASSIST_TEST_PATIENCE')) or 180000
+M.PATIENCE = PATIENCE
 
 ---@class Driver
 local Driver = {}
@@ -142,7 +143,7 @@ end
 
 function Driver:stop()
   pcall(vim.rpcnotify, self.channel, 'nvim_command', 'qall!')
-  local waited, ended = pcall(vim.fn.jobwait, { self.channel }, 5000) -- a socket is no job
+  local waited, ended = pcall(vim.fn.jobwait, { self.channel }, PATIENCE) -- a socket is no job
   if waited and ended[1] == -1 then
     vim.fn.jobstop(self.channel)
   end

@@ -43,7 +43,7 @@ local function apply(nvim, given)
   local replies = #seen(nvim, 'reply')
   nvim:request('toy/perform', { given = given, uri = uri })
   local list
-  assert(vim.wait(30000, function()
+  assert(vim.wait(driver.PATIENCE, function()
     list = seen(nvim, 'reply')
     return #list > replies
   end, 5), 'no answer to the edit')
@@ -80,7 +80,7 @@ test('selections become ranges', function()
     local function explained(keys)
       local before = #asked(nvim)
       nvim:type(keys)
-      assert(vim.wait(30000, function()
+      assert(vim.wait(driver.PATIENCE, function()
         return #asked(nvim) > before
       end, 5), 'nothing was asked for ' .. keys)
       nvim:lua('for _, run in ipairs(require("assist.runs").all()) do run.state = "done" end')
@@ -204,7 +204,7 @@ test('an edit waits while an expression is typed into the text', function()
   nvim:request('assist/status')
   same(nvim:text(), 'one\ntwo ')
   nvim:type('1<CR>')
-  assert(vim.wait(30000, function()
+  assert(vim.wait(driver.PATIENCE, function()
     return #seen(nvim, 'reply') == 1
   end, 5), 'no answer to the edit')
   -- The expression changed the text: the edit was for the one before, and that is what is said.
@@ -471,7 +471,7 @@ test('a buffer without a name has an address, and edits reach it', function()
   nvim:type('u')
   same(nvim:text(), 'hello\nthere')
   nvim:type('Gothird<Esc>')
-  assert(vim.wait(30000, function()
+  assert(vim.wait(driver.PATIENCE, function()
     local changes = seen(nvim, 'textDocument/didChange')
     return changes[#changes].params.contentChanges[1].text == 'hello\nthere\nthird\n'
   end, 5), 'its changes are sent')
@@ -617,7 +617,7 @@ test('a question waits beside the work, and every way to answer works', function
     return #seen(nvim, 'reply')
   end
   local function last_reply(before)
-    assert(vim.wait(30000, function()
+    assert(vim.wait(driver.PATIENCE, function()
       return replies() > before
     end, 5), 'no answer')
     local list = seen(nvim, 'reply')
@@ -667,7 +667,7 @@ test('without a model there is one sentence and the offer to keep a key', functi
   nvim:wait('_G.pending_select ~= nil')
   local before = #asked(nvim)
   nvim:lua('_G.pending_select(2)')
-  assert(vim.wait(30000, function()
+  assert(vim.wait(driver.PATIENCE, function()
     return #asked(nvim) > before
   end, 5), 'it is asked again once the key is kept')
   same(driver.read(keys), 'openai=sk-1\n')

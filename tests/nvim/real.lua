@@ -335,7 +335,7 @@ test('new file', function()
   same(nvim:lua('return require("assist.card").open()'), vim.NIL)
   same(nvim:text(), lines(PAGE))
   nvim:call('nvim_command', 'Assist undo')
-  assert(vim.wait(30000, function()
+  assert(vim.wait(driver.PATIENCE, function()
     return vim.uv.fs_stat(folder .. '/src/Nav.tsx') == nil
   end, 5), 'undo takes the file away')
 end)
@@ -452,7 +452,12 @@ test('quit', function()
   nvim:stop()
   simulator.disconnected(1)
   local command = { os.getenv('ASSIST_TEST_BIN'), 'sessions', '--json' }
-  local listed = vim.system(command, { cwd = folder, text = true }):wait()
+  -- the server lets go of the model first, and says then that the run rests
+  local listed
+  assert(vim.wait(driver.PATIENCE, function()
+    listed = vim.system(command, { cwd = folder, text = true }):wait()
+    return listed.stdout:find('"paused"', 1, true) ~= nil
+  end, 5), 'it does not rest: ' .. listed.stdout)
   has(listed.stdout, 'editor_closed')
   same(driver.read(folder .. '/src/page.tsx'), PAGE)
   -- the next Neovim goes on with it

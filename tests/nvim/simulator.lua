@@ -24,7 +24,7 @@ local function exchange(method, path)
     local lines = { method .. ' ' .. path .. ' HTTP/1.1', 'Host: ' .. host, 'Content-Length: 0' }
     socket:write(table.concat(lines, '\r\n') .. '\r\n\r\n')
   end)
-  local ok = vim.wait(60000, function()
+  local ok = vim.wait(tonumber(os.getenv('ASSIST_TEST_PATIENCE')) or 180000, function()
     return ended
   end, 5)
   socket:close()

@@ -130,7 +130,8 @@ fn script() -> Script {
     rules.extend([
         Rule::asked("Explain the selected code", Reply { delay_ms: Some(5), ..Reply::text(EXPLANATION) }),
         Rule::asked("Fix the problem", Reply::from_request(repaired)),
-        Rule::asked("Add a reset button slowly", slowly(counter())),
+        Rule::asked("Add a reset button slowly", slowly(counter()).stall(Place::Line(4))),
+        Rule::asked("Add a reset button when I have seen it", slowly(counter()).stall(Place::Line(4))),
         Rule::asked("Add a reset button and never finish", slowly(counter()).stall(Place::Line(4))),
         Rule::asked(
             "Add a reset button in two parts",

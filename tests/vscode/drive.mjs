@@ -26,6 +26,8 @@ if (given.shots) fs.mkdirSync(given.shots, { recursive: true });
 
 const browser = await launch(chromium, given.chromium);
 let failed = 0;
+// How many answers the model has held so far.
+const model = { held: 0 };
 for (const [name, scenario] of Object.entries(scenarios)) {
   if (only.length > 0 ? !only.includes(name) : scenario.pictureOnly && !given.shots) continue;
   // A fresh folder for each: VS Code keeps what was open and unsaved per folder.
@@ -37,7 +39,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   let workbench;
   try {
     workbench = await Workbench.open(browser, given.url, folder, given.shots, scenario.size);
-    await scenario.run(workbench, { folder, config: given.config, openai: given.openai });
+    await scenario.run(workbench, { folder, config: given.config, openai: given.openai, model });
   } catch (error) {
     failed += 1;
     result.ok = false;

@@ -11,6 +11,18 @@ async function ask(vscode, prompt) {
   await vscode.answer("Ask Assist", prompt);
 }
 
+/** Waits until the model holds the answer that this scenario asked for. */
+async function held(world) {
+  world.model.held += 1;
+  const answer = await fetch(new URL(`/_sim/requests?stalled=${world.model.held}`, world.openai));
+  assert.ok(answer.ok, await answer.text());
+}
+
+/** Lets the model go on. */
+async function release(world) {
+  assert.ok((await fetch(new URL("/_sim/release", world.openai))).ok);
+}
+
 /** Gives the workspace settings of its own. */
 function settings(folder, values) {
   fs.mkdirSync(path.join(folder, ".vscode"));
@@ -20,7 +32,7 @@ function settings(folder, values) {
 export const scenarios = {
   // The edit arrives and one undo takes it back.
   palette: {
-    async run(vscode, { folder }) {
+    async run(vscode, world) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
       await vscode.quick("F1", "Ask Assist");
@@ -29,17 +41,19 @@ export const scenarios = {
       await vscode.press("Enter");
       const box = await vscode.inputBox("Ask Assist");
       await vscode.quickInput.getByText("Counter.tsx, lines 5–16").waitFor();
-      await box.fill("Add a reset button");
+      await box.fill("Add a reset button when I have seen it");
       await vscode.shot("2-input");
       await vscode.press("Enter");
+      await held(world);
       await vscode.notification("Assist").waitFor();
       await vscode.shot("3-progress");
+      await release(world);
       await vscode.shows("reset");
       await vscode.shot("4-applied");
       await vscode.ready();
       // It was saved before, and is again.
       await vscode.page.locator(".tabs-container .tab.active:not(.dirty)").waitFor();
-      const counter = path.join(folder, "src", "Counter.tsx");
+      const counter = path.join(world.folder, "src", "Counter.tsx");
       assert.match(fs.readFileSync(counter, "utf8"), /reset/i);
       await vscode.undo();
       await vscode.lacks("reset");
@@ -92,16 +106,18 @@ export const scenarios = {
 
   // Typing elsewhere while a run is under way loses nothing.
   typing: {
-    async run(vscode) {
+    async run(vscode, world) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
       await ask(vscode, "Add a reset button slowly");
+      await held(world);
       await vscode.notification("Assist").waitFor();
       await vscode.focusEditor();
       // Within a comment, so that the file is never broken while the key strokes come.
       await vscode.goto(18, 4);
       await vscode.page.keyboard.type("mine while it works ");
       await vscode.shows("mine while it works");
+      await release(world);
       await vscode.shows("reset");
       await vscode.ready();
       await vscode.shows("mine while it works");
@@ -114,10 +130,11 @@ export const scenarios = {
 
   // Cancel in the notification leaves the file as it was.
   cancel: {
-    async run(vscode) {
+    async run(vscode, world) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
       await ask(vscode, "Add a reset button and never finish");
+      await held(world);
       const progress = vscode.notification("Assist");
       await progress.waitFor();
       await vscode.status.locator(".codicon-loading").waitFor();

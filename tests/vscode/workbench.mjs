@@ -2,7 +2,7 @@
 
 import path from "node:path";
 
-export const PATIENCE = 60_000;
+export const PATIENCE = 180_000;
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -71,13 +71,21 @@ export class Workbench {
 
   /** Moves to a row of the open quick pick and takes it. */
   async chooseRow(words) {
-    const focused = this.quickInput.locator(".quick-input-list .monaco-list-row.focused");
+    return this.down('.quick-input-widget:not([style*="display: none"]) .quick-input-list', words);
+  }
+
+  /** Moves down in a list to the row that says `words`, and takes it. */
+  async down(list, words) {
+    const focused = this.page.locator(`${list} .monaco-list-row.focused`);
     for (let step = 0; step < 60; step += 1) {
       await focused.waitFor();
       if ((await focused.innerText()).includes(words)) return this.press("Enter");
+      const before = await focused.getAttribute("data-index");
       await this.press("ArrowDown");
+      // Whoever looked again before it has moved would go one row too far.
+      await this.page.locator(`${list} .monaco-list-row.focused:not([data-index="${before}"])`).waitFor();
     }
-    throw new Error(`no row of the quick pick says "${words}"`);
+    throw new Error(`no row of the list says "${words}"`);
   }
 
   /** Waits for an input box whose title holds `title`, types and accepts. */
@@ -162,13 +170,7 @@ export class Workbench {
       await nothing.first().waitFor({ state: "hidden" });
     }
     if (shot) await this.shot(shot);
-    const focused = this.page.locator(".action-widget .monaco-list-row.focused");
-    for (let step = 0; step < 40; step += 1) {
-      await focused.waitFor();
-      if ((await focused.innerText()).includes(title)) return this.press("Enter");
-      await this.press("ArrowDown");
-    }
-    throw new Error(`the code action "${title}" cannot be reached by the arrow keys`);
+    return this.down(".action-widget", title);
   }
 
   // ---- around the editor -------------------------------------------------------------------------------------

@@ -61,10 +61,22 @@ where
     R: AsyncRead + Unpin + Send,
     W: AsyncWrite + Unpin + Send + 'static,
 {
+    serve_until(reader, writer, boot, std::future::pending()).await
+}
+
+/// As [`serve`], until `enough` at the latest: the client is taken to have left without a word then.
+pub async fn serve_until<R, W>(reader: R, writer: W, boot: Boot, enough: impl Future<Output = ()>) -> i32
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
     let Parts { transport, socket, link, workspaces } = assemble(boot);
     let outbox = link.outbox.clone();
     let writing = tokio::spawn(outbox.clone().write(writer));
-    let ended = transport.run(reader, socket).await;
+    let ended = tokio::select! {
+        ended = transport.run(reader, socket) => ended,
+        () = enough => Ended::Abrupt,
+    };
     let_go(&link, &workspaces).await;
     outbox.finish();
     let abort = writing.abort_handle();

@@ -142,6 +142,14 @@ impl Session {
         status.code().expect("it was not killed")
     }
 
+    /// Sends the server a signal.
+    #[cfg(unix)]
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = pid.and_then(rustix::process::Pid::from_raw).expect("the process is there");
+        rustix::process::kill_process(pid, signal).expect("the process is there");
+    }
+
     /// Kills the server, as a crash would.
     pub async fn crash(mut self) {
         self.child.kill().await.expect("it is there");

@@ -128,6 +128,25 @@ async fn a_client_that_goes_without_a_word_leaves_a_paused_run_and_exit_code_1()
     assert_eq!(desk.sessions()[0]["status"], "paused");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_that_is_to_terminate_pauses_its_runs() {
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], stalls());
+    let session = desk.plain_sailing().await;
+    session.ignore(&["assist/event", "window/showMessage"]);
+    let uri = session.open_file(&desk, FILE);
+    session.ask(session.about(&uri, selected(), "Go")).await;
+    desk.sim.stalled(1).await;
+    session.signal(rustix::process::Signal::TERM);
+    assert_eq!(session.gone().await, 1);
+    let listed = &desk.sessions()[0];
+    assert_eq!(
+        (&listed["status"], &listed["reason"]),
+        (&"paused".into(), &"editor_closed".into()),
+        "{listed}"
+    );
+}
+
 #[tokio::test]
 async fn a_crash_of_the_server_leaves_a_paused_run_that_the_command_line_goes_on_with() {
     let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], stalls());

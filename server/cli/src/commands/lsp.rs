@@ -11,6 +11,7 @@ use crate::args::Global;
 use crate::config::Config;
 use crate::exit::{Exit, Stop};
 use crate::logging;
+use crate::signals::Signals;
 
 /// Serves until the editor says goodbye. The process ends with 0 after an orderly shutdown, else with 1.
 pub async fn run(global: Global) -> Result<Exit, Stop> {
@@ -25,7 +26,12 @@ pub async fn run(global: Global) -> Result<Exit, Stop> {
         wiring: Arc::new(Config::new(global)),
         clock: SystemClock::shared(),
     };
-    let code = assist_lsp::serve(tokio::io::stdin(), tokio::io::stdout(), boot).await;
+    // An editor that does not wait long for its servers asks them to terminate: that is no crash of the runs.
+    let mut signals = Signals::listen();
+    let enough = async {
+        signals.next().await;
+    };
+    let code = assist_lsp::serve_until(tokio::io::stdin(), tokio::io::stdout(), boot, enough).await;
     drop(logging);
     // Standard input may still be read from by a thread that nothing can wake.
     process::exit(code);

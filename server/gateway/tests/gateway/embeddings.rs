@@ -10,7 +10,7 @@ use assist_simulator::{Script, Simulator};
 
 use crate::support::{KEY, gateway};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()

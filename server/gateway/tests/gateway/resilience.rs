@@ -23,11 +23,8 @@ async fn pass(clock: &ManualClock, duration: Duration) {
     clock.advance(duration);
 }
 
-/// A port where nothing listens.
-async fn deserted() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
+/// A port where nothing listens. One that was free a moment ago may be another test's by now.
+const DESERTED: &str = "http://127.0.0.1:1";
 
 #[tokio::test]
 async fn a_stream_that_stalls_is_cut_with_its_text() {
@@ -67,10 +64,9 @@ async fn an_answer_that_does_not_begin_is_a_timeout() {
 #[tokio::test]
 async fn nobody_there_is_said_at_once() {
     for (provider, says) in [("ollama", "start the server"), ("anthropic", "nothing listens there")] {
-        let url = deserted().await;
-        let error = gateway(config(provider, &url)).stream(call("x")).await.unwrap_err();
+        let error = gateway(config(provider, DESERTED)).stream(call("x")).await.unwrap_err();
         assert!(matches!(error, GatewayError::Network { .. }) && error.to_string().contains(says), "{error}");
-        assert!(error.to_string().contains(&url), "{error}");
+        assert!(error.to_string().contains(DESERTED), "{error}");
     }
 }
 
@@ -84,6 +80,9 @@ async fn a_server_without_tls_behind_https_is_a_tls_failure() {
         // The beginning of the client's greeting is enough to answer to.
         socket.read_exact(&mut [0; 16]).await.unwrap();
         socket.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        // Closed with something unread, the connection would be reset, and the answer may never be seen.
+        socket.shutdown().await.unwrap();
+        let _ = tokio::io::copy(&mut socket, &mut tokio::io::sink()).await;
     });
     let error = gateway(config("anthropic", &url)).stream(call("x")).await.unwrap_err();
     // Where the machine has no certificates at all, that is what is said.
@@ -227,7 +226,7 @@ async fn doctor_hears_how_providers_are() {
     let open = Simulator::start(Script { models: vec!["llama".into()], ..Script::default() });
     let health = gateway(config("ollama", &open.url)).check("ollama").await;
     assert_eq!((health.state, health.models.as_slice()), (HealthState::Reachable, &["llama".to_owned()][..]));
-    let health = gateway(config("ollama", &deserted().await)).check("ollama").await;
+    let health = gateway(config("ollama", DESERTED)).check("ollama").await;
     assert_eq!(health.state, HealthState::Unreachable);
     assert!(health.detail.contains("start the server"), "{health:?}");
     let health = gateway(GatewayConfig::default()).check("anthropic").await;

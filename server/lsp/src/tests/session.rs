@@ -275,6 +275,8 @@ async fn each_folder_has_its_own_workspace() {
     // Both are listed, and each run's events are found.
     let sessions = editor.ask("assist/sessions", json!({ "limit": 5 })).await;
     assert_eq!(sessions["result"]["sessions"][0]["runId"], run);
+    // Its first event comes when its task gets to work.
+    editor.expect("assist/event").await;
     assert!(
         !editor.ask("assist/events", json!({ "runId": run })).await["result"]["events"]
             .as_array()

@@ -15,10 +15,11 @@ use crate::confine::{Confinement, Helper};
 const WAITING: usize = 64;
 /// The largest chunk in bytes.
 const CHUNK: usize = 8 * 1024;
-/// How long the last output may take to arrive when the command is over. Only what nobody can end holds it open longer.
-const LAST_OUTPUT: Duration = Duration::from_secs(1);
+/// How long the last output may take to arrive when the command is over: it is in the pipe already, but a busy machine may be
+/// slow to let it be read. Only what nobody can end holds it open longer.
+const LAST_OUTPUT: Duration = Duration::from_secs(5);
 /// How long an ended command may take to be gone.
-const ENDING: Duration = Duration::from_secs(5);
+const ENDING: Duration = Duration::from_secs(10);
 
 /// What can happen to a running command.
 pub(super) enum Happened {

@@ -18,7 +18,7 @@ use super::{Command, CommandError, End};
 use crate::confine::{Helper, Order, Report};
 
 /// How long the minding process may take to start a command.
-const STARTING: Duration = Duration::from_secs(20);
+const STARTING: Duration = Duration::from_secs(60);
 
 struct Minded {
     wire: UnixStream,

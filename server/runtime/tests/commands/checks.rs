@@ -178,7 +178,7 @@ fn checks_end_when_they_are_told_to() {
     let begun = project.shadow.cache().unwrap().join("begun");
     let check = Check::configured(&format!("echo > '{}'; sleep 600", begun.display()));
     let halting = std::thread::spawn(move || {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
         while !begun.exists() && std::time::Instant::now() < deadline {
             std::thread::yield_now();
         }

@@ -318,6 +318,9 @@ pub struct Deploy {
     /// Build without a cache.
     #[arg(long)]
     pub force: bool,
+    /// Wait for its end and say how it went; exit code 1 where it failed or was cancelled.
+    #[arg(long)]
+    pub wait: bool,
     /// Do not ask first.
     #[arg(long)]
     pub yes: bool,

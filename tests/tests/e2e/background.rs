@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use assist_simulator::{Manner, Place, Reply, Rule, Script, answer};
+use assist_simulator::{Manner, Match, Place, Reply, Rule, Script, answer};
 use assist_tests::client::Options;
 use rustix::process::{Pid, Signal, getsid, kill_process};
 
@@ -134,6 +134,30 @@ fn what_keeps_a_run_from_beginning_is_said_where_it_was_asked_for() {
     desk.run(&["ask", "--detach", "Go", "--file", FILE, "--lines", "900:901"]).exits(2).says(&["outside"]);
     desk.run(&["attach", "ffff"]).exits(2);
     assert!(desk.sessions().is_empty());
+}
+
+#[test]
+fn who_attaches_sees_what_a_running_command_prints() {
+    let quiet = Match { system: Some("worth remembering".into()), ..Match::default() };
+    let seen = Match { last_user: Some("Now it".into()), ..Match::default() };
+    let line = "sh -c 'echo first sign; while [ ! -e go ]; do sleep 0.05; done; echo second sign'";
+    let wants = json!({ "command": line }).to_string();
+    let script = Script::new([
+        Rule::when(quiet, Reply::text("{\"memories\": []}")),
+        Rule::when(seen, Reply::text("I saw what it printed.")),
+        Rule::asked("Look", Reply::text("").tool("execute_command", &wants)),
+    ]);
+    let desk = Desk::new(Wire::Anthropic, &[("src/a.ts", "")], script);
+    std::fs::create_dir_all(desk.config()).expect("a folder can be made");
+    let rules = "[commands]\nallow = ['sh *']\n";
+    std::fs::write(desk.config().join("config.toml"), rules).expect("the configuration can be written");
+    let run = desk.run(&["ask", "--detach", "Look"]).exits(0).stdout.trim().to_owned();
+    // The command goes on only once somebody has seen what it printed.
+    let watching = desk.start(&["attach", &run]);
+    watching.has_said("first sign");
+    desk.folder.write("go", "");
+    let ran = watching.end().exits(0);
+    assert!(ran.stderr.contains("second sign"), "{}", ran.stderr);
 }
 
 #[tokio::test]

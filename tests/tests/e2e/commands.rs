@@ -125,6 +125,14 @@ fn what_is_allowed_stays_behind_walls() {
         "ln -s ../hold out && echo x > out/escaped",
         "cat ../home/.ssh/id_rsa",
         "cat ../config/config.toml",
+        "cat ~/.aws/credentials",
+        "cat ~/.config/gh/hosts.yml",
+        "ls ~/.config/assist",
+        "cat ../config/notes",
+        "cat /proc/$PPID/environ | grep -a sk-e2e",
+        "cd .. && echo x > hold/escaped",
+        "echo x > /proc/self/cwd/../hold/escaped",
+        "ln ../home/.ssh/id_rsa stolen && cat stolen",
         "env | grep -i -e api_key -e sk-e2e",
     ];
     for line in lines {
@@ -134,6 +142,11 @@ fn what_is_allowed_stays_behind_walls() {
         let ssh = desk.folder.beside("home/.ssh");
         std::fs::create_dir_all(&ssh).expect("a folder can be made");
         std::fs::write(ssh.join("id_rsa"), "PRIVATE").expect("a file can be written");
+        for (folder, file) in
+            [("home/.aws", "credentials"), ("home/.config/gh", "hosts.yml"), ("config", "notes")]
+        {
+            std::fs::write(desk.folder.beside(folder).join(file), "PRIVATE").expect("a file can be written");
+        }
         let ran = desk.run(&["ask", "Look", "--json"]).exits(0);
         let ended = ended(&ran);
         assert_ne!(ended["code"], 0, "{line}: {}", ran.stdout);
@@ -141,6 +154,14 @@ fn what_is_allowed_stays_behind_walls() {
         assert_eq!(desk.folder.read(".git/config"), "[core]\n", "{line}");
         assert!(!desk.folder.has(".git/hooks") && !desk.folder.has(".git/hooks-x"), "{line}");
         assert!(!ran.stdout.contains("PRIVATE"), "{line}");
+        let met = ran.of("command").iter().any(|data| {
+            let text = data["text"].as_str().unwrap_or_default();
+            ["Permission denied", "Operation not permitted", "Read-only file system"]
+                .iter()
+                .any(|met| text.contains(met))
+        });
+        let told = ended["message"].as_str().expect("a sentence").contains("is closed to it");
+        assert_eq!(met, told, "{line}: {}", ran.stdout);
     }
 }
 
@@ -215,6 +236,103 @@ fn a_command_dies_with_its_process_and_is_asked_about_before_it_runs_again() {
     let detail = asked["detail"].as_str().expect("a reason");
     assert!(detail.contains("begun before and cut off"), "{detail}");
     desk.run(&["decline", &run]).exits(0);
+}
+
+/// Waits until the minding process of a killed Assist has noted that its command is over.
+fn noted(desk: &Desk) {
+    let deadline = Instant::now() + PATIENCE;
+    let over = || {
+        let notes = std::fs::read_dir(desk.folder.path(".assist/commands")).into_iter().flatten().flatten();
+        let mut marks =
+            notes.map(|note| note.path()).filter(|path| path.extension().is_some_and(|it| it == "over"));
+        marks.any(|mark| std::fs::read_to_string(mark).is_ok_and(|text| !text.is_empty()))
+    };
+    while !over() {
+        assert!(Instant::now() < deadline, "the end of the command is not noted");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_a_killed_command_did_is_known_and_taken_back_but_not_what_the_user_did_then() {
+    let line = "sh -c 'echo changed > src/a.ts; rm src/b.ts; echo made > made.txt; echo $$ > pid; sleep 600'";
+    for resumed in [false, true] {
+        let files = [FILES[0], ("src/b.ts", "export const b = 1;\n"), ("src/c.ts", "export const c = 1;\n")];
+        let desk = Desk::new(Wire::Anthropic, &files, wants(line));
+        let run = desk.run(&["ask", "Look", "--json"]).exits(1).run();
+        let running = desk.start(&["confirm", &run, "--json"]);
+        let pid = pid(&desk);
+        running.kill();
+        gone(pid);
+        noted(&desk);
+        desk.folder.write("src/c.ts", "// mine\n");
+        if resumed {
+            let ran = desk.run(&["resume", &run, "--json"]).exits(1);
+            let told =
+                ran.stdout.contains("src/b.ts") || desk.run(&["logs", &run]).stdout.contains("src/b.ts");
+            assert!(told, "what it changed is told: {}", ran.stdout);
+            desk.run(&["decline", &run]).exits(0);
+        }
+        desk.run(&["undo", &run]).exits(0);
+        assert_eq!(desk.folder.read("src/a.ts"), FILES[0].1);
+        assert_eq!(desk.folder.read("src/b.ts"), "export const b = 1;\n");
+        assert_eq!(desk.folder.read("src/c.ts"), "// mine\n", "the user's own edit is kept");
+        assert!(!desk.folder.has("made.txt"));
+        let notes = std::fs::read_dir(desk.folder.path(".assist/commands")).expect("the folder is there");
+        assert_eq!(notes.count(), 0, "nothing is left over");
+    }
+}
+
+#[test]
+fn a_flood_of_processes_is_ended_to_the_last_of_them() {
+    // A flood with a bottom: a machine whose walls fail survives it. The argument of `sleep` names the flood.
+    let name = format!("3{}", std::process::id());
+    let flood = format!("i=0\nwhile [ $i -lt 700 ]; do sleep {name} & i=$((i+1)); done\nwait\n");
+    let desk = allowing("'sh *'", wants("sh flood.sh"));
+    desk.folder.write("flood.sh", &flood);
+    let ran = desk.run(&["ask", "Look", "--json"]).exits(0);
+    assert_eq!(ended(&ran)["message"], "it started too many processes and was ended");
+    let left = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        line == format!("sleep\0{name}\0").into_bytes()
+    });
+    assert_eq!(left.count(), 0, "every one of them is gone");
+}
+
+#[test]
+fn what_is_started_aside_does_not_outlive_its_command() {
+    let name = format!("4{}", std::process::id());
+    let desk = allowing("'sh *'", wants("sh daemon.sh"));
+    desk.folder.write("daemon.sh", format!(
+        "setsid sh -c '(sleep {name} &); echo up > up; sleep {name}' >/dev/null 2>&1 &\nwhile [ ! -e up ]; do :; done\necho over\n"
+    ));
+    let ran = desk.run(&["ask", "Look", "--json"]).exits(0);
+    assert_eq!(ended(&ran)["code"], 0, "{}", ran.stdout);
+    let left = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        line == format!("sleep\0{name}\0").into_bytes()
+    });
+    assert_eq!(left.count(), 0, "every one of them is gone");
+}
+
+#[tokio::test]
+async fn a_command_beside_unsaved_text_says_that_it_saw_the_saved() {
+    let desk = allowing("'cat *'", wants("cat src/a.ts"));
+    let session = desk.plain_sailing().await;
+    let uri = session.open_file(&desk, "src/a.ts");
+    session.replace(&uri, "a = 1", "a = 2");
+    let run = session.ask(json!({"intent": "ask", "prompt": "Look"})).await;
+    let events = session.expect_run(&run).await;
+    let of = |state: &str| {
+        let found = events.iter().find(|event| event["type"] == "command" && event["data"]["state"] == state);
+        found.unwrap_or_else(|| panic!("no {state}: {events:?}"))["data"].clone()
+    };
+    assert_eq!(of("started")["unsaved"], json!(["src/a.ts"]));
+    assert_eq!(of("output")["text"], FILES[0].1, "it sees the disk");
+    let message = of("ended")["message"].as_str().expect("a sentence").to_owned();
+    assert!(message.contains("it saw src/a.ts as saved, not as the editor shows it"), "{message}");
+    assert!(told(&desk, "Now it ended").contains("src/a.ts as saved"), "the model is told too");
+    assert_eq!(session.leave().await, 0);
 }
 
 #[tokio::test]

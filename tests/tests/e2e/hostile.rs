@@ -273,6 +273,7 @@ fn planned(card: &[&str], scoped: &Value, written: String) -> Script {
         Rule::asked("The plan was carried out", Reply::text("So it is.")),
         Rule::about("is not relative", Reply::text("So be it.")),
         Rule::about("leaves the workspace", Reply::text("So be it.")),
+        Rule::about("A plan cannot be about", Reply::text("So be it.")),
         Rule::always(Reply::text("").tool("propose_plan", &plan.to_string())),
     ])
 }
@@ -285,18 +286,33 @@ fn no_confirmed_plan_opens_what_is_closed() {
         let ran = obeyed(&desk, &GO).exits(0);
         assert_eq!(ran.of("tool")[0]["state"], "failed", "{}", told(&ran));
     }
+    // It names what is closed by the workspace itself: no card is shown, and it is told.
+    for path in [
+        ".git/config",
+        ".Git/hooks/post-merge",
+        ".Assist/rules/evil.md",
+        "git~1/config",
+        "out/new.ts",
+        "link.ts",
+    ] {
+        let desk = desk(Wire::Anthropic, planned(&[path], &task(&[path]), answer("evil", path, EVIL)));
+        let ran = obeyed(&desk, &GO).exits(0);
+        let tool = &ran.of("tool")[0];
+        assert_eq!(tool["state"], "refused", "{}", told(&ran));
+        assert!(tool["message"].as_str().is_some_and(|why| why.contains(path)), "{tool}");
+        assert!(ran.of("approval_requested").is_empty(), "a card was shown: {}", told(&ran));
+    }
     // The card is harmless, the tasks are not.
     for path in ["../evil.ts", "/evil.ts"] {
         let desk = desk(Wire::OpenAi, planned(&["src/new.ts"], &task(&[path]), answer("evil", path, EVIL)));
         let ran = obeyed(&desk, &GO).exits(1);
         assert!(told(&ran).contains("nothing was changed"), "{}", told(&ran));
     }
-    // Card and tasks are confirmed, and the place is a closed one all the same, or the work turns to another.
+    // Card and tasks are harmless, and the work turns to another place.
     for (confirmed, written) in [
-        (".git/hooks/post-merge", ".git/hooks/post-merge"),
-        (".Assist/rules/evil.md", ".Assist/rules/evil.md"),
-        ("out/new.ts", "out/new.ts"),
         ("src/new.ts", ".git/hooks/post-merge"),
+        ("src/new.ts", ".Assist/rules/evil.md"),
+        ("src/new.ts", "out/new.ts"),
         ("src/new.ts", "../evil.ts"),
     ] {
         let script = planned(&[confirmed], &task(&[confirmed]), answer("evil", written, EVIL));

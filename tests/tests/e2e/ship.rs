@@ -205,6 +205,31 @@ fn an_application_is_deployed_after_a_yes_and_its_deployments_are_told() {
 }
 
 #[test]
+fn a_deployment_is_waited_for_and_its_end_is_the_exit_code() {
+    for (last, code) in [("finished", 0), ("failed", 1), ("cancelled-by-user", 1)] {
+        let application =
+            json!({ "uuid": APPLICATION, "name": "shop", "git_branch": "main", "status": "running" });
+        let queued = json!({ "deployments": [{ "message": "", "resource_uuid": APPLICATION, "deployment_uuid": "d0" }] });
+        let at = "/api/v1/deployments/d0";
+        let routes = vec![
+            Route::json("GET", &format!("/api/v1/applications/{APPLICATION}"), &application),
+            Route::json("POST", "/api/v1/deploy", &queued),
+            Route::json("GET", at, &deployment("d0", "queued")).times(1),
+            Route::json("GET", at, &deployment("d0", "in_progress")).times(1),
+            Route::json("GET", at, &deployment("d0", last)),
+        ];
+        let service = Simulator::start(Script { routes, ..Script::default() });
+        let mut desk = Desk::without_model(&[], Script::default());
+        desk.set("COOLIFY_TOKEN", COOLIFY_TOKEN);
+        desk.set("COOLIFY_URL", service.url.clone());
+        let ran = desk.run(&["deploy", "--application", APPLICATION, "--yes", "--wait"]).exits(code);
+        let states: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split(' ').nth(1)).collect();
+        let end = if last.starts_with("cancelled") { "cancelled" } else { last };
+        assert_eq!(states, ["queued", "running", end], "{}", ran.stdout);
+    }
+}
+
+#[test]
 fn what_keeps_a_deployment_from_being_made_is_one_sentence_with_the_fix() {
     let service = coolify();
     let mut desk = Desk::without_model(&[], Script::default());

@@ -12,6 +12,7 @@ use assist_store::{Lease, Mode, Owner, Retention, Store};
 
 use super::{Engine, Purse, Wiring, blocking};
 use crate::error::EngineError;
+use crate::orchestrator;
 
 /// How long a lease lives without a heartbeat when its owner cannot be looked up.
 const LEASE_STALE_AFTER: Duration = Duration::from_secs(30);
@@ -133,6 +134,15 @@ impl Engine {
         for run in self.store.sessions().pause_orphans(owner, now, LEASE_STALE_AFTER, is_alive).await? {
             let data = serde_json::json!({ "state": "paused", "reason": "crash" });
             self.store.events().append(run, EventKind::Status, data, now).await?;
+            for (line, files) in orchestrator::recover(&self.store, &self.workspace, run, now).await? {
+                let message = format!(
+                    "`{line}` was cut off with Assist. It had changed {}; `assist undo {}` takes that back.",
+                    files.join(", "),
+                    run.short()
+                );
+                let data = serde_json::json!({ "message": message });
+                self.store.events().append(run, EventKind::Status, data, now).await?;
+            }
             let session = self.store.sessions().get(run).await?;
             let id = run.short();
             told.push(format!(

@@ -4,13 +4,14 @@
 //! never run again, also after a crash; one that was cut off is asked about again. A run that is told to halt ends it with
 //! all that it started.
 //!
-//! Limits: a command sees the files on disk, not what an editor shows and has not saved. While it runs, no other task does.
+//! Limits: a command sees the files on disk, not what an editor shows and has not saved: which files that were is told. While it
+//! runs, no other task does.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use assist_base::{ContentHash, EventKind};
+use assist_base::{ChangeSetId, ContentHash, DocPath, EventKind};
 use assist_runtime::command::{Chunk, Command, End, Finished, Stopper, Stream};
 use assist_runtime::confine::{Confinement, Helper, Walls, available};
 use assist_runtime::shadow::default_place;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use super::cut_off::Note;
 use super::permit::{self, Permit, Wanted};
 use super::traces::Before;
 use crate::run::{Break, Run, lock};
@@ -51,6 +53,9 @@ pub(crate) struct Ended {
     pub(crate) output: String,
     /// The files that Git would list and that are different now.
     pub(crate) files: Vec<String>,
+    /// The files that it saw as they are saved, and not as an editor shows them.
+    #[serde(default)]
+    pub(crate) unsaved: Vec<String>,
 }
 
 impl Ended {
@@ -97,32 +102,70 @@ pub(crate) async fn run(run: &Run, mut wanted: Wanted) -> Result<Ran, Break> {
         Confinement::Partial(_) => "partial",
         Confinement::None(_) => "none",
     };
-    tell(run, &wanted, "started", json!({ "network": wanted.network, "walls": held })).await?;
+    let unsaved = unsaved(run).await;
+    let data = json!({ "network": wanted.network, "walls": held, "unsaved": unsaved });
+    tell(run, &wanted, "started", data).await?;
     let before = {
         let workspace = Arc::clone(&run.workspace);
         tokio::task::spawn_blocking(move || Before::take(&workspace)).await.unwrap_or_default()
     };
-    let finished = execute(run, &wanted).await;
+    let (before, change_set, note) = noted(run, &wanted, before).await;
+    let finished = execute(run, &wanted, note.as_ref().map(Note::mark)).await;
     // Also what a command did that was stopped half-way can be taken back.
-    let files = before.keep(run).await?;
+    let files = before.keep(run, change_set).await?;
+    if let Some(note) = note {
+        let _ = tokio::task::spawn_blocking(move || note.done()).await;
+    }
     let ended = match finished? {
         Ok(finished) => Ended {
             code: match finished.end {
                 End::Exited(code) => Some(code),
                 _ => None,
             },
-            how: how(run, &finished),
+            how: how(run, &finished, &unsaved),
             took: u64::try_from(finished.took.as_millis()).unwrap_or(u64::MAX),
             output: shortened(&finished.output.text),
             files,
+            unsaved,
         },
-        Err(why) => Ended { code: None, how: why, took: 0, output: String::new(), files },
+        Err(why) => Ended { code: None, how: why, took: 0, output: String::new(), files, unsaved },
     };
     keep(run, ENDED, &wanted.key, serde_json::to_value(&ended).unwrap_or_default()).await?;
-    let data =
-        json!({ "code": ended.code, "message": ended.how, "milliseconds": ended.took, "files": ended.files });
+    let data = json!({
+        "code": ended.code, "message": ended.how, "milliseconds": ended.took, "files": ended.files,
+        "unsaved": ended.unsaved,
+    });
     tell(run, &wanted, "ended", data).await?;
     Ok(Ran::Ended(ended))
+}
+
+/// Writes down how the files are, for whoever comes after a process that was killed. What cannot be written down is told in
+/// the log, and the command runs all the same.
+async fn noted(run: &Run, wanted: &Wanted, before: Before) -> (Before, ChangeSetId, Option<Note>) {
+    let (workspace, id, key, line) =
+        (Arc::clone(&run.workspace), run.id, wanted.key.clone(), wanted.line.clone());
+    let change_set = ChangeSetId::new();
+    let writing = tokio::task::spawn_blocking(move || {
+        let note = Note::write(&workspace, (id, &key), &line, (change_set, &before));
+        (before, note)
+    });
+    let Ok((before, note)) = writing.await else { return (Before::default(), change_set, None) };
+    if let Err(error) = &note {
+        tracing::warn!(run = %run.id, %error, "the files before a command could not be written down");
+    }
+    (before, change_set, note.ok())
+}
+
+/// The documents that an editor shows otherwise than they are saved.
+async fn unsaved(run: &Run) -> Vec<String> {
+    let (open, workspace) = (run.host.open_texts().await, Arc::clone(&run.workspace));
+    let differing = tokio::task::spawn_blocking(move || {
+        let differs =
+            |path: &DocPath, shown: &str| workspace.read(path).map_or(true, |file| file.text != shown);
+        let open = open.into_iter().filter(|(path, _)| !path.is_untitled());
+        open.filter(|(path, text)| differs(path, text)).map(|(path, _)| path.to_string()).collect()
+    });
+    differing.await.unwrap_or_default()
 }
 
 /// Whether it was begun, and how it ended.
@@ -170,15 +213,19 @@ impl Drop for Leash {
 }
 
 /// Starts it and shows its output until it is over. `Err` within says why it did not start.
-async fn execute(run: &Run, wanted: &Wanted) -> Result<Result<Finished, String>, Break> {
+async fn execute(
+    run: &Run,
+    wanted: &Wanted,
+    mark: Option<PathBuf>,
+) -> Result<Result<Finished, String>, Break> {
     let timeout = lock(&run.commands).timeout;
     let (root, line, network) = (run.workspace.root().to_owned(), wanted.line.clone(), wanted.network);
     let (chunks, mut coming) = mpsc::channel::<Chunk>(WAITING);
     let (tell_started, mut started) = oneshot::channel::<Stopper>();
     let mut working = tokio::task::spawn_blocking(move || {
         let helper = Helper::this_program();
-        let running =
-            prepared(&root, line, network, timeout).start(helper.as_ref()).map_err(|e| e.to_string())?;
+        let command = Command { mark, ..prepared(&root, line, network, timeout) };
+        let running = command.start(helper.as_ref()).map_err(|e| e.to_string())?;
         // Where nobody waits any more, dropping it ends it.
         if tell_started.send(running.stopper()).is_err() {
             return Err("it was stopped".to_owned());
@@ -297,7 +344,22 @@ fn variables(caches: &Path, network: bool) -> Vec<(String, String)> {
     variables
 }
 
-fn how(run: &Run, finished: &Finished) -> String {
+/// What programs say that met a wall.
+const MET: [&str; 3] = ["Permission denied", "Operation not permitted", "Read-only file system"];
+
+fn how(run: &Run, finished: &Finished, unsaved: &[String]) -> String {
+    let mut how = end(run, finished);
+    let met = !finished.success() && MET.iter().any(|words| finished.output.text.contains(words));
+    if met && !finished.confinement.is_none() {
+        how.push_str("; something that it tried is closed to it (writing outside the workspace, private files, other programs, or the network)");
+    }
+    if !unsaved.is_empty() {
+        how.push_str(&format!("; it saw {} as saved, not as the editor shows it", unsaved.join(", ")));
+    }
+    how
+}
+
+fn end(run: &Run, finished: &Finished) -> String {
     match finished.end {
         End::Exited(code) => format!("it ended with code {code}"),
         End::Signalled(signal) => format!("it was ended by signal {signal}"),

@@ -9,6 +9,7 @@
 
 mod command;
 mod commit;
+mod cut_off;
 mod edit;
 mod permit;
 mod report;
@@ -26,6 +27,7 @@ use serde_json::json;
 
 pub(crate) use command::{Ended, Ran, run as run_command, walls};
 pub(crate) use commit::{made as committed, offer};
+pub(crate) use cut_off::recover;
 pub(crate) use permit::{Wanted, denied};
 pub(crate) use report::Report;
 pub(crate) use verify::{Verified, found as verified, verify};

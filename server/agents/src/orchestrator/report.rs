@@ -18,6 +18,8 @@ pub(crate) struct Report {
     commands: Vec<(String, String)>,
     /// What was run: the command, how it ended, and what it printed.
     ran: Vec<(String, String, String)>,
+    /// The files that commands saw as they are saved, and not as an editor shows them.
+    unsaved: Vec<String>,
     /// The files that were changed.
     files: Vec<String>,
     /// What the project's checks said.
@@ -36,6 +38,8 @@ impl Report {
             let command = output["command"].as_str().unwrap_or_default();
             if output["ended"].is_object() {
                 let text = |key: &str| output["ended"][key].as_str().unwrap_or_default().to_owned();
+                let unsaved = output["ended"]["unsaved"].as_array().into_iter().flatten();
+                report.unsaved.extend(unsaved.filter_map(|file| file.as_str().map(str::to_owned)));
                 report.ran.push((command.to_owned(), text("how"), text("output")));
             }
             match task.status {
@@ -57,6 +61,8 @@ impl Report {
         }
         report.files.sort();
         report.files.dedup();
+        report.unsaved.sort();
+        report.unsaved.dedup();
         report
     }
 
@@ -133,6 +139,10 @@ impl Report {
         if !self.commands.is_empty() {
             let commands: Vec<_> = self.commands.iter().map(|(command, _)| command.as_str()).collect();
             sentence.push_str(&format!(" You still need to run: {}.", commands.join("; ")));
+        }
+        if !self.unsaved.is_empty() {
+            let files = self.unsaved.join(", ");
+            sentence.push_str(&format!(" Commands saw {files} as saved, not as the editor shows it."));
         }
         sentence.push_str(&self.verified.short());
         if let Some(commit) = &self.commit {

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use assist_base::{ChangeSetId, DocPath};
 use assist_runtime::{Workspace, looks_secret};
 use assist_store::FileSnapshot;
+use serde::{Deserialize, Serialize};
 
 use crate::run::{Break, Run};
 
@@ -22,14 +23,14 @@ const MOST_FILE: u64 = 1 << 20;
 const MOST_BYTES: u64 = 64 << 20;
 
 /// How a file looked from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Look {
     bytes: u64,
     modified: Option<SystemTime>,
 }
 
 /// The files before a command.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Before {
     looks: BTreeMap<DocPath, Look>,
     texts: BTreeMap<DocPath, String>,
@@ -54,8 +55,18 @@ impl Before {
         before
     }
 
+    /// As if what was changed at `end` or after it had always been so: it is somebody else's.
+    pub(super) fn until(mut self, end: Option<SystemTime>, workspace: &Workspace) -> Self {
+        for file in workspace.walk(MOST_FILES).files {
+            if end.is_none_or(|end| file.modified.is_none_or(|at| at >= end)) {
+                self.looks.insert(file.path, Look { bytes: file.bytes, modified: file.modified });
+            }
+        }
+        self
+    }
+
     /// What is different now: copies of what can be taken back, and the names of all. Blocks.
-    fn compare(mut self, workspace: &Workspace) -> (Vec<FileSnapshot>, Vec<String>) {
+    pub(super) fn compare(mut self, workspace: &Workspace) -> (Vec<FileSnapshot>, Vec<String>) {
         let now: BTreeMap<DocPath, Look> = workspace
             .walk(MOST_FILES)
             .files
@@ -90,15 +101,15 @@ impl Before {
         (copies, names)
     }
 
-    /// Keeps what a command did, and returns the files it changed.
-    pub(super) async fn keep(self, run: &Run) -> Result<Vec<String>, Break> {
+    /// Keeps what a command did as the change set `id`, and returns the files it changed.
+    pub(super) async fn keep(self, run: &Run, id: ChangeSetId) -> Result<Vec<String>, Break> {
         let workspace = std::sync::Arc::clone(&run.workspace);
         let compared = tokio::task::spawn_blocking(move || self.compare(&workspace)).await;
         let Ok((copies, names)) = compared else {
             return Err(Break::Failed("Assist failed inside; the log says where.".to_owned()));
         };
         if !copies.is_empty() {
-            let (id, snapshots) = (ChangeSetId::new(), run.store().snapshots());
+            let snapshots = run.store().snapshots();
             snapshots.record(run.id, id, copies, run.clock().now()).await?;
             snapshots.mark_applied(id).await?;
         }

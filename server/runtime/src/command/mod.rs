@@ -56,6 +56,9 @@ pub struct Command {
     pub walls: Option<Walls>,
     /// What it may use up.
     pub limits: Limits,
+    /// A file that gets a line when the command is over and whoever started it is gone: when that was is the file's own time.
+    /// Made anew with a helper only.
+    pub mark: Option<PathBuf>,
 }
 
 impl Command {
@@ -81,6 +84,7 @@ impl Command {
             output_cap: OUTPUT_CAP,
             walls: Some(Walls { readable: vec![folder], ..Walls::default() }),
             limits: Limits::default(),
+            mark: None,
         }
     }
 

@@ -62,7 +62,13 @@ pub(super) fn begin(
         walls.writable.push(room.to_path_buf());
     }
     let arguments = command.arguments();
-    let order = Order { arguments, folder: command.folder.clone(), walls, limits: command.limits.clone() };
+    let order = Order {
+        arguments,
+        folder: command.folder.clone(),
+        walls,
+        limits: command.limits.clone(),
+        mark: command.mark.clone(),
+    };
     let mut order = serde_json::to_string(&order).map_err(|error| failed(&error.into()))?;
     order.push('\n');
 

@@ -66,10 +66,11 @@ fn restrict(walls: &Walls) -> Result<LandlockStatus, RulesetError> {
     let mut asked = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(everything)?
-        .scope(Scope::Signal)?;
+        .scope(Scope::Signal)?
+        .scope(Scope::AbstractUnixSocket)?;
     if !walls.network {
         // No port is granted below: TCP is closed here, and once more, with all the rest, by seccomp.
-        asked = asked.handle_access(AccessNet::from_all(ASKED))?.scope(Scope::AbstractUnixSocket)?;
+        asked = asked.handle_access(AccessNet::from_all(ASKED))?;
     }
     let mut rules = asked.create()?;
     let read = AccessFs::from_read(ASKED);

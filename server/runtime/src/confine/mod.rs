@@ -74,7 +74,7 @@ pub struct Walls {
     pub readable: Vec<PathBuf>,
     /// Never readable, even below a readable folder.
     pub hidden: Vec<PathBuf>,
-    /// Whether sockets of any kind may be made.
+    /// Whether sockets to the network may be made. Local ones, behind which the user's other programs are, never may on Linux.
     pub network: bool,
 }
 

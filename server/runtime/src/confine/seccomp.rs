@@ -1,4 +1,4 @@
-//! seccomp: calls that no build, test or formatter needs, and sockets where the network is off.
+//! seccomp: calls that no build, test or formatter needs, local sockets, and all sockets where the network is off.
 //!
 //! Refused calls answer "operation not permitted"; nothing is killed.
 
@@ -36,6 +36,9 @@ const NEVER: [libc::c_long; 20] = [
 /// Typing into a terminal in the user's name.
 const TERMINAL: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
+/// The sockets that a command with the network may make: IP, and the kernel's own answers about addresses and routes.
+const OVER_THE_NETWORK: [libc::c_int; 3] = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+
 /// Binds the calling thread.
 ///
 /// # Errors
@@ -60,11 +63,21 @@ fn program(network: bool) -> Result<BpfProgram, seccompiler::BackendError> {
         )?])?);
     }
     rules.insert(libc::SYS_ioctl, typing);
-    if !network {
-        // Local sockets too: behind them are the user's other programs (Docker, keyrings, agents). A pair of sockets is
-        // only a pipe and stays.
-        rules.insert(libc::SYS_socket, Vec::new());
+    // Local sockets are closed with the network and without: behind them are the user's other programs (Docker, keyrings,
+    // agents). A pair of sockets is only a pipe and stays.
+    let mut sockets = Vec::new();
+    if network {
+        let others = OVER_THE_NETWORK.map(|family| {
+            SeccompCondition::new(
+                0,
+                SeccompCmpArgLen::Dword,
+                SeccompCmpOp::Ne,
+                u64::from(family.cast_unsigned()),
+            )
+        });
+        sockets.push(SeccompRule::new(others.into_iter().collect::<Result<_, _>>()?)?);
     }
+    rules.insert(libc::SYS_socket, sockets);
     if cfg!(target_arch = "x86_64") {
         // The same calls by their x32 numbers, which count as the same architecture.
         let x32: Vec<_> = rules.iter().map(|(call, rules)| (call | 0x4000_0000, rules.clone())).collect();

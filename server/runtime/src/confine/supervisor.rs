@@ -1,5 +1,6 @@
 //! The minding process: starts one command behind walls and ends all that came of it.
 
+use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus};
 
 use super::{Confinement, Order, Report};
 
+/// Longer than a tick of the clock that files get their times from.
+const TICK: Duration = Duration::from_millis(20);
 /// How often the command's processes are counted.
 const COUNTING: Duration = Duration::from_millis(100);
 /// An order is small; whatever is larger is not one.
@@ -35,6 +38,8 @@ fn mind() -> io::Result<()> {
     reader.by_ref().take(MAX_ORDER).read_line(&mut line)?;
     #[cfg_attr(not(target_os = "linux"), expect(unused_mut, reason = "mounts are used on Linux only"))]
     let mut order: Order = serde_json::from_str(&line)?;
+    // Opened before what is closed to the command is closed here too.
+    let mark = order.mark.as_ref().and_then(|path| File::create(path).ok());
     // While there is one thread only: see there.
     #[cfg(target_os = "linux")]
     if let Some(walls) = &mut order.walls
@@ -66,6 +71,11 @@ fn mind() -> io::Result<()> {
         // Nobody listens any more, perhaps since before it was started: it must not stay.
         end_all(pid);
         end_rest(pid);
+        if let Some(mut mark) = mark {
+            // Later by the clock of files, which ticks slowly, than anything that the command wrote.
+            thread::sleep(TICK);
+            let _ = mark.write_all(b"over\n");
+        }
     }
     ended
 }

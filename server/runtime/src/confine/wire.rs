@@ -17,6 +17,8 @@ pub(crate) struct Order {
     /// The walls around it; none where the user wants it to run free.
     pub walls: Option<Walls>,
     pub limits: Limits,
+    /// See [`crate::command::Command::mark`].
+    pub mark: Option<PathBuf>,
 }
 
 /// What the minding process says: `Started`, then `Ended`; or `Failed` alone.

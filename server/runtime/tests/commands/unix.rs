@@ -249,6 +249,15 @@ fn writes_stay_inside() {
         "echo x > /dev/shm/assist-test".to_owned(),
         format!("echo x > {}/assist-test-{}", std::env::temp_dir().display(), std::process::id()),
         "cat ../outside/kept.txt".to_owned(),
+        "echo x > /proc/self/cwd/../outside/new.txt".to_owned(),
+        format!("echo x > /proc/self/root{absolute}/new.txt"),
+        "exec 7< ../outside/kept.txt && echo x > /proc/self/fd/7".to_owned(),
+        "exec 7< . && echo x > /proc/self/fd/7/../outside/new.txt".to_owned(),
+        "cd .. && echo x > outside/new.txt".to_owned(),
+        "cd link && echo x > new.txt".to_owned(),
+        "ln -s ../outside deep && mkdir deep/folder".to_owned(),
+        "cp -al ../outside copy && echo x > copy/kept.txt".to_owned(),
+        "(setsid sh -c 'echo x > ../outside/new.txt' & wait) && test -e ../outside/new.txt".to_owned(),
     ] {
         let finished = place.run(&attempt);
         assert!(!finished.success(), "{attempt}: {finished:?}");
@@ -389,7 +398,8 @@ fn the_network_is_off_unless_allowed() {
     let mut command = place.command(&line);
     command.walls.as_mut().unwrap().network = true;
     let open = run(command);
-    assert!(open.output.out.starts_with("made\nmade\nmade\n"), "{open:?}");
+    assert!(open.output.out.starts_with("made\nmade\nrefused\n"), "no local socket, ever: {open:?}");
+    assert!(open.output.out.ends_with("pair\n"), "{open:?}");
 }
 
 fn find(program: &str) -> Option<PathBuf> {
@@ -410,6 +420,9 @@ fn other_programs_are_out_of_reach() {
         format!("kill -9 {}", std::process::id()),
         format!("cat /proc/{pid}/environ | grep -q ."),
         format!("cat /proc/{}/environ | grep -q .", std::process::id()),
+        format!("cat /proc/{pid}/mem | grep -q ."),
+        format!("ls -l /proc/{}/fd/0", std::process::id()),
+        format!("head -c 1 /proc/{}/cwd/Cargo.toml", std::process::id()),
     ] {
         let finished = place.run(&attempt);
         assert!(matches!(finished.end, End::Exited(code) if code != 0), "{attempt}: {finished:?}");

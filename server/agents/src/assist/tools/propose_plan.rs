@@ -52,6 +52,12 @@ impl Tool for ProposePlan {
         if let Some(faults) = plan.faults() {
             return Err(ToolError::Failed(faults));
         }
+        // A yes on the card must not be asked for what can never be done.
+        for file in plan.files(&(1..=plan.steps.len()).collect::<Vec<_>>()) {
+            if let Err(error) = bench.run.workspace.absolute(&file) {
+                return Err(ToolError::Refused(format!("A plan cannot be about {file}: {error}.")));
+            }
+        }
         for (line, _) in plan.commands(&(1..=plan.steps.len()).collect::<Vec<_>>()) {
             let denied = orchestrator::denied(&lock(&bench.run.commands), line);
             if let Some(why) = denied {

@@ -31,6 +31,7 @@ mod keeping;
 mod limits;
 mod memory_books;
 mod models;
+mod plain;
 mod problem;
 mod providers;
 mod race;

@@ -135,7 +135,7 @@ impl Inner {
             self.request(target, Method::POST, path)?.header(CONTENT_TYPE, "application/json").body(bytes);
         let response = tokio::select! {
             biased;
-            sent = request.send() => {
+            sent = self.transport.send(&target.endpoint, request) => {
                 sent.map_err(|error| self.transport.explain(provider.name, &target.endpoint, error))?
             }
             () = self.clock.sleep(first_token) => {
@@ -173,7 +173,7 @@ impl Inner {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
         let asking = async {
-            let sent = request.send().await;
+            let sent = self.transport.send(&target.endpoint, request).await;
             let response =
                 sent.map_err(|error| self.transport.explain(provider.name, &target.endpoint, error))?;
             if !response.status().is_success() {

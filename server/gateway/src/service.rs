@@ -188,8 +188,8 @@ impl Service {
         if let Some((name, value)) = self.login(question.login)? {
             request = request.header(name, value);
         }
-        let response =
-            request.send().await.map_err(|error| transport.explain(self.info.name, &self.endpoint, error))?;
+        let sent = transport.send(&self.endpoint, request).await;
+        let response = sent.map_err(|error| transport.explain(self.info.name, &self.endpoint, error))?;
         let status = response.status();
         let body = read_up_to(response, MAX_ANSWER).await;
         if !status.is_success() {

@@ -180,8 +180,8 @@ impl Embedder {
         if let Some(key) = &self.key {
             request = request.bearer_auth(key.expose());
         }
-        let response =
-            request.send().await.map_err(|error| self.transport.explain(NAME, &self.endpoint, error))?;
+        let sent = self.transport.send(&self.endpoint, request).await;
+        let response = sent.map_err(|error| self.transport.explain(NAME, &self.endpoint, error))?;
         let status = response.status();
         let body = read_up_to(response, MAX_ANSWER).await;
         if !status.is_success() {

@@ -188,6 +188,8 @@ impl Inner {
             endpoint,
             provider: provider.info(),
             model: model.model.clone(),
+            max_output,
+            taken: 0,
             key,
             first_token,
             idle: self.config.timeouts.idle,

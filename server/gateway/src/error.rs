@@ -184,6 +184,18 @@ pub enum GatewayError {
         /// What came instead.
         detail: String,
     },
+    /// The server went on past the limit on the answer's length that it was given, and was stopped. Ask the user.
+    #[error(
+        "{provider}/{model} did not keep to the limit of {limit} tokens for its answer and was stopped: ask again, or choose another model."
+    )]
+    Endless {
+        /// Registry name.
+        provider: String,
+        /// The model.
+        model: String,
+        /// How many tokens the answer was allowed.
+        limit: u32,
+    },
     /// Time ran out. Try later.
     #[error("{provider} {} within {} s: try again, or raise the timeout if the model is slow.", waited_for(.phase), .after.as_secs())]
     Timeout {
@@ -221,6 +233,7 @@ impl GatewayError {
                 | Self::Timeout { .. }
                 | Self::Tls { .. }
                 | Self::Protocol { .. }
+                | Self::Endless { .. }
         )
     }
 

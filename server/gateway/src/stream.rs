@@ -142,19 +142,36 @@ pub(crate) struct Received {
     pub whole: bool,
     /// Whether nothing more is to come.
     pub finished: bool,
+    /// How many bytes of text and thoughts may still come. None: any number.
+    pub room: Option<usize>,
+    /// Whether more came than that.
+    pub overflowed: bool,
 }
 
 impl Received {
     pub(crate) fn text(&mut self, text: &str) {
+        let text = self.fitting(text);
         if !text.is_empty() {
             self.ready.push_back(Chunk::Text(text.to_owned()));
         }
     }
 
     pub(crate) fn reasoning(&mut self, text: &str) {
+        let text = self.fitting(text);
         if !text.is_empty() {
             self.ready.push_back(Chunk::Reasoning(text.to_owned()));
         }
+    }
+
+    /// What of a text there is room for.
+    fn fitting<'a>(&mut self, text: &'a str) -> &'a str {
+        let Some(room) = &mut self.room else { return text };
+        if text.len() > *room {
+            self.overflowed = true;
+        }
+        let fits = &text[..text.floor_char_boundary(*room)];
+        *room -= fits.len();
+        fits
     }
 }
 
@@ -368,6 +385,10 @@ pub(crate) struct Live {
     pub endpoint: Endpoint,
     pub provider: &'static ProviderInfo,
     pub model: String,
+    /// How many tokens the answer may have.
+    pub max_output: u32,
+    /// How many bytes of the stream were read.
+    pub taken: usize,
     pub key: Option<Secret>,
     pub request_id: Option<String>,
     /// When the first event must be there, on the clock's scale.
@@ -395,6 +416,13 @@ enum Read {
     Failed(GatewayError),
 }
 
+/// A server that does not keep to the limit on output tokens is stopped, in text and in what it is wrapped in. No answer of a
+/// model is near this: a token has 4 bytes in the middle, and an event of one token some 300.
+const MOST_BYTES_A_TOKEN: usize = 32;
+const LEAST_MOST_BYTES: usize = 256 * 1024;
+const MOST_STREAM_A_TOKEN: usize = 2 * 1024;
+const LEAST_MOST_STREAM: usize = 16 * 1024 * 1024;
+
 /// How much of what was read is taken in before it is handed out: a server that sends much at once must not fill queues
 /// that no later piece needs.
 const PIECE: usize = 8 * 1024;
@@ -415,7 +443,8 @@ impl Read {
 impl Live {
     /// The chunks, as they come.
     pub(crate) fn stream(mut self) -> ChunkStream {
-        let mut received = Received { request_id: self.request_id.take(), ..Received::default() };
+        let room = Some(self.at_most(MOST_BYTES_A_TOKEN, LEAST_MOST_BYTES));
+        let mut received = Received { request_id: self.request_id.take(), room, ..Received::default() };
         let choice = self.choice.clone();
         ChunkStream::new(
             choice,
@@ -441,6 +470,8 @@ impl Live {
                     if ended || error.is_some() {
                         self.decoder.end(&mut received);
                     }
+                    // What did not fit is gone: what is left is not whole, whatever was said after it.
+                    received.whole &= !received.overflowed;
                     self.ledger.keep(&received);
                     while let Some(chunk) = received.ready.pop_front() {
                         self.ledger.note(&chunk);
@@ -517,7 +548,10 @@ impl Live {
     /// Takes in what was read. An error says why the stream shall not be read on.
     fn understand(&mut self, read: Read, begun: &mut bool, received: &mut Received) -> Option<GatewayError> {
         let (taken, failure, ended) = match read {
-            Read::Bytes(bytes) => (self.frames.push(&bytes), None, false),
+            Read::Bytes(bytes) => {
+                self.taken += bytes.len();
+                (self.frames.push(&bytes), None, false)
+            }
             Read::End => (self.frames.finish(), None, true),
             Read::Failed(error) => (self.frames.finish(), Some(error), true),
         };
@@ -526,7 +560,13 @@ impl Live {
             if received.finished {
                 break;
             }
-            match self.decoder.frame(&frame, received) {
+            let understood = self.decoder.frame(&frame, received);
+            received.overflowed |=
+                received.calls.bytes() > self.at_most(MOST_BYTES_A_TOKEN, LEAST_MOST_BYTES);
+            if received.overflowed {
+                return Some(self.endless());
+            }
+            match understood {
                 Ok(()) => {}
                 // The last event of a stream that broke may be half an event: the break is what is reported.
                 Err(Fault::Malformed) if ended => break,
@@ -545,10 +585,26 @@ impl Live {
                 }
             }
         }
+        if self.taken > self.at_most(MOST_STREAM_A_TOKEN, LEAST_MOST_STREAM) && !received.finished {
+            return Some(self.endless());
+        }
         if taken.is_err() {
             return failure.or_else(|| Some(self.protocol("an event of its stream has no end")));
         }
         failure
+    }
+
+    /// So many bytes for each token of the answer, but never less than `least`.
+    fn at_most(&self, a_token: usize, least: usize) -> usize {
+        usize::try_from(self.max_output).unwrap_or(usize::MAX).saturating_mul(a_token).max(least)
+    }
+
+    fn endless(&self) -> GatewayError {
+        GatewayError::Endless {
+            provider: self.provider.name.to_owned(),
+            model: self.model.clone(),
+            limit: self.max_output,
+        }
     }
 
     fn protocol(&self, detail: &str) -> GatewayError {

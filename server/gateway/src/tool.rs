@@ -108,6 +108,11 @@ impl Calls {
         self.open.is_empty()
     }
 
+    /// How many bytes of arguments came.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A new call at `index`. Fragments of its arguments may follow.
     pub(crate) fn start(&mut self, index: u64, id: &str, name: &str) {
         if self.open.len() < MOST_CALLS {

@@ -173,6 +173,9 @@ impl Transport {
                 ),
                 None => "the connection was refused, so check the base URL and the network".to_owned(),
             },
+            _ if text.contains("head is too large") => {
+                "its answer begins with more than any server's does, so check the base URL".to_owned()
+            }
             _ if text.contains("dns error") || text.contains("lookup") => {
                 "the name is not known, so check the base URL and the network".to_owned()
             }

@@ -175,6 +175,31 @@ fn what_can_be_mended_pauses_the_run_until_it_is() {
 }
 
 #[test]
+fn an_answer_without_end_is_stopped_and_the_run_goes_on_when_it_is_asked_again() {
+    for wire in Wire::BOTH {
+        // The server would go on for as long as it is listened to.
+        let endless = Reply { delta_chars: Some(64), ..Reply::text("and so on ".repeat(60_000)) };
+        let first = assist_simulator::Rule {
+            times: Some(1),
+            ..rule(endless.stall(assist_simulator::Place::FromEnd(1)))
+        };
+        let mended = rule(Reply::text(answer("Hero", FILE, NEW_HERO)));
+        let script = Script { rules: vec![first, mended], ..Script::default() };
+        let desk = Desk::new(wire, &[(FILE, HERO)], script);
+        let mut ask = ASK.to_vec();
+        ask.push("--json");
+        desk.run(&ask).exits(1).says(&["did not keep to the limit of 8192 tokens", "choose another model"]);
+        desk.sim.blocking_disconnected();
+        assert_eq!(desk.sim.requests().len(), 1, "it was not asked to go on");
+        assert_eq!(desk.folder.read(FILE), HERO);
+        let session = desk.sessions().remove(0);
+        assert_eq!(session["status"], "paused", "{session}");
+        desk.run(&["ask", "Go", "--file", FILE, "--lines", HERO_LINES]).exits(0);
+        assert_eq!(desk.folder.read(FILE), with_new_hero());
+    }
+}
+
+#[test]
 fn a_server_without_tls_and_a_dead_proxy_are_told_apart() {
     // A listener that answers a TLS greeting in plain text.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use assist_base::{EventKind, MessageId, TextDelta};
 use assist_gateway::{
-    Call, Chunk, Completion, Complexity, Extras, Request, StopReason, Tier, ToolChoice, Turn,
+    Call, Chunk, Completion, Complexity, Extras, GatewayError, Request, StopReason, Tier, ToolChoice, Turn,
 };
 use assist_syntax::{Scanned, Scanner};
 use serde_json::json;
@@ -89,6 +89,10 @@ pub(crate) async fn receive(
             }
         };
         calls::account(run, &mut stream, &done).await?;
+        if let Some(error @ GatewayError::Endless { .. }) = &done.error {
+            reader.flush(true).await?;
+            return Err(broken(error));
+        }
         let turn = stream.turn().cloned().unwrap_or_else(|| Turn::assistant(reader.raw.clone()));
         match reader.end(&done, turn).await? {
             Some(received) => return Ok(received),
@@ -191,7 +195,10 @@ impl<'r> Reader<'r> {
     async fn end(mut self, done: &Completion, turn: Turn) -> Result<Option<Received>, Break> {
         match done.stop {
             StopReason::Filter => {
-                return Err(Break::Failed("The model refused to go on with this answer.".to_owned()));
+                return Err(Break::Failed(
+                    "The model refused to go on with this answer: put it in other words or choose another model."
+                        .to_owned(),
+                ));
             }
             StopReason::ContextExceeded => {
                 return Err(Break::Failed(

@@ -457,7 +457,10 @@ impl<'r> Builder<'r> {
         match &done.stop {
             StopReason::Filter => {
                 self.keep_cut().await?;
-                return Err(Break::Failed("The model refused to go on with this answer.".to_owned()));
+                return Err(Break::Failed(
+                    "The model refused to go on with this answer: put it in other words or choose another model."
+                        .to_owned(),
+                ));
             }
             StopReason::ContextExceeded => {
                 self.keep_cut().await?;
@@ -466,6 +469,11 @@ impl<'r> Builder<'r> {
                 ));
             }
             _ => {}
+        }
+        if let Some(error @ GatewayError::Endless { .. }) = &done.error {
+            // Continued by itself it would go on for ever.
+            self.keep_cut().await?;
+            return Err(broken(error));
         }
         let cause = match (&done.error, &done.stop) {
             (Some(error), _) => error.to_string(),

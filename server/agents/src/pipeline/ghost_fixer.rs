@@ -92,6 +92,9 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
         };
         continuations.count();
         calls::account(builder.run, &mut stream, &done).await?;
+        if let Some(error @ GatewayError::Endless { .. }) = &done.error {
+            return Err(broken(error));
+        }
 
         let stitched = if nothing {
             Ok((continuation, 0))

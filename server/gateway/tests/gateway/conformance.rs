@@ -259,3 +259,67 @@ async fn going_away_closes_the_socket() {
         simulator.disconnected().await;
     }
 }
+
+/// Reads an answer of a server that does not keep to the limit, and that waits in its middle for the client to go away.
+async fn stopped(info: &ProviderInfo, reply: Reply) -> Answer {
+    let simulator = Simulator::start(Script::always(reply));
+    let answer = read(gateway(config(info.name, &simulator.url)).stream(call("hello")).await.unwrap()).await;
+    assert_eq!(answer.done.stop, StopReason::Cut, "{}", info.name);
+    let error = answer.done.error.clone().expect("it is told").to_string();
+    let says = format!("{}/sim-model did not keep to the limit of 1000 tokens", info.name);
+    assert!(error.starts_with(&says) && error.ends_with("choose another model."), "{error}");
+    assert_eq!(answer.turn.tool_calls().count(), 0, "{}", info.name);
+    simulator.disconnected().await;
+    answer
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_stopped_and_its_beginning_kept() {
+    const MOST: usize = 256 * 1024;
+    let text = "größer ".repeat(64 * 1024);
+    let beginning = &text[..text.floor_char_boundary(MOST)];
+    for info in registry() {
+        // Many small deltas, and one that is larger than the whole answer may be.
+        for size in [256, 1 << 20] {
+            let reply = Reply { delta_chars: Some(size), ..Reply::text(text.as_str()) };
+            let answer = stopped(info, reply.stall(Place::FromEnd(1))).await;
+            assert!(answer.text == beginning, "{} {size}: {}", info.name, answer.text.len());
+            assert!(answer.done.usage.estimated && answer.done.usage.output > 0, "{}", info.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn thoughts_without_end_are_stopped() {
+    for info in registry() {
+        let reply = Reply { delta_chars: Some(1024), ..Reply::text("said").reasoning("hm ".repeat(100_000)) };
+        let answer = stopped(info, reply.stall(Place::FromEnd(1))).await;
+        assert_eq!((answer.text.as_str(), answer.reasoning.len()), ("", 256 * 1024), "{}", info.name);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_without_end_that_says_nothing_is_stopped() {
+    for info in registry() {
+        // 17 MB: keep-alive signs, blank lines where the format has none.
+        let sign = if format(info) == "ollama" { " ".repeat(1023) } else { format!(":{}", "-".repeat(1022)) };
+        let raw = format!("{sign}\n").repeat(17 * 1024);
+        let inject = vec![Inject { at: Place::Char(5), raw }];
+        let answer = stopped(info, Reply { inject, ..Reply::text(TEXT).stall(Place::Char(6)) }).await;
+        assert_eq!(answer.text, TEXT.chars().take(5).collect::<String>(), "{}", info.name);
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_measure_is_told() {
+    for info in registry() {
+        let headers = (0..60).map(|n| (format!("x-filler-{n}"), "x".repeat(1_000))).collect();
+        let failure = Failure::Raw { status: 200, headers, body: String::new() };
+        let simulator = Simulator::start(Script::always(Reply::error(failure)));
+        let naps = std::sync::Arc::new(Naps::default());
+        let books = std::sync::Arc::new(assist_gateway::NoBooks);
+        let gateway = assist_gateway::Gateway::new(config(info.name, &simulator.url), books, naps).unwrap();
+        let error = gateway.stream(call("hello")).await.unwrap_err().to_string();
+        assert!(error.contains("begins with more than any server's does"), "{}: {error}", info.name);
+    }
+}

@@ -27,6 +27,11 @@ pub mod travel;
 mod turns;
 mod undo;
 
+/// The map of the repository: which files there are, and what the ones that matter declare.
+pub mod map {
+    pub use crate::assist::map::{Cache, Map, Wish};
+}
+
 pub use ask::{AskRequest, Diagnostic, Intent};
 pub use engine::{Engine, Follow, Heard, Next, Started, Status, Wiring};
 pub use error::{ConfigError, EngineError};

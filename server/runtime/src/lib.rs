@@ -20,6 +20,7 @@ pub mod workspace;
 mod contain;
 mod disk;
 mod journal;
+mod kept;
 mod rules;
 mod walk;
 

@@ -26,6 +26,8 @@ pub struct Workspace {
     trust: Trust,
     /// What was recovered on the way to a write, kept until someone asks.
     recovered: Mutex<Vec<Recovered>>,
+    /// Who changes it now, of this process.
+    pub(crate) turns: journal::Turns,
 }
 
 impl Workspace {
@@ -39,7 +41,7 @@ impl Workspace {
         if !real.is_dir() {
             return Err(failed(std::io::ErrorKind::NotADirectory.into()));
         }
-        Ok(Self { root: real, trust, recovered: Mutex::default() })
+        Ok(Self { root: real, trust, recovered: Mutex::default(), turns: journal::Turns::default() })
     }
 
     /// The workspace's folder, absolute and without links.
@@ -118,7 +120,7 @@ impl Workspace {
     /// [`FileError::Io`]. Nothing was applied, unless the message says that undoing failed too.
     pub fn apply(&self, changes: &ChangeSet) -> Result<Outcome, FileError> {
         let (outcome, recovered) = journal::apply(self, changes, &|_| Ok(()));
-        self.keep(recovered);
+        self.note(recovered);
         outcome
     }
 
@@ -135,7 +137,7 @@ impl Workspace {
         Ok(kept)
     }
 
-    fn keep(&self, recovered: Vec<Recovered>) {
+    fn note(&self, recovered: Vec<Recovered>) {
         self.recovered.lock().unwrap_or_else(PoisonError::into_inner).extend(recovered);
     }
 }

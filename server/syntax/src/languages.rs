@@ -10,7 +10,7 @@ mod table;
 
 use assist_base::DocPath;
 
-pub use queries::{QueryError, folders, override_components};
+pub use queries::{QueryError, fingerprint, folders, override_components};
 pub(crate) use table::COUNT;
 use table::TABLE;
 

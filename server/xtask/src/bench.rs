@@ -15,6 +15,7 @@ pub fn run(root: &Path, name: Option<&str>) -> anyhow::Result<()> {
         ("assist-gateway", "server/gateway"),
         ("assist-store", "server/store"),
         ("assist-runtime", "server/runtime"),
+        ("assist-agents", "server/agents"),
         ("assist-tests", "tests"),
     ];
     let mut ran = false;

@@ -2,11 +2,14 @@
 //!
 //! Files are ranked by what the request mentions, what is open, what was changed lately, and what other files import. Only
 //! the first of that order are parsed. What was read of a file is kept while its size and time stay the same, so a second
-//! map costs a walk and a look at each file's time. Blocks: for blocking threads.
+//! map costs a walk and a look at each file's time; `kept` has it outlive the process. Blocks: for blocking threads.
+
+mod kept;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use assist_base::DocPath;
 use assist_gateway::estimate_tokens;
@@ -24,49 +27,62 @@ const MOST_BYTES: u64 = 256 * 1024;
 const MOST_PARSED: usize = 150;
 /// And so many names shown of each.
 const MOST_NAMES: usize = 24;
+/// What a file imports is counted up to here.
+const MOST_IMPORTS: usize = 200;
+/// How long what was read is not kept again for the next process.
+const KEPT_FOR: Duration = Duration::from_secs(30);
 
 /// What was read of the files of one workspace.
 #[derive(Default)]
-pub(crate) struct Cache {
+pub struct Cache {
     files: Mutex<HashMap<DocPath, Arc<Known>>>,
     history: History,
+    /// Set once what an earlier process kept has been read.
+    begun: OnceLock<()>,
+    /// Whether more is known than was kept.
+    has_more: AtomicBool,
+    /// When it was kept last.
+    kept: Mutex<Option<Instant>>,
 }
 
 /// What was read of one file.
 struct Known {
     bytes: u64,
     modified: Option<SystemTime>,
+    /// Whether a later change would have another time for certain.
+    is_settled: bool,
     /// The last parts of what it imports, as far as that can be told without parsing.
     imports: Vec<String>,
     /// What it declares, once someone asked.
-    names: std::sync::OnceLock<Vec<String>>,
+    names: OnceLock<Vec<String>>,
 }
 
 /// What the map is drawn for.
-pub(crate) struct Wish {
+pub struct Wish {
     /// The request.
-    pub(crate) words: String,
+    pub words: String,
     /// What is open in the editor.
-    pub(crate) open: HashSet<DocPath>,
+    pub open: HashSet<DocPath>,
     /// How many tokens it may take.
-    pub(crate) tokens: u64,
+    pub tokens: u64,
 }
 
 /// The map.
-pub(crate) struct Map {
+pub struct Map {
     /// One file a line, with what it declares.
-    pub(crate) text: String,
+    pub text: String,
     /// How many files there are.
-    pub(crate) files: usize,
+    pub files: usize,
     /// Whether there are more than were looked at.
-    pub(crate) more: bool,
+    pub more: bool,
     /// What was committed lately.
     pub(crate) recent: Arc<Recent>,
 }
 
 impl Cache {
-    /// Draws the map of a workspace.
-    pub(crate) fn draw(&self, workspace: &Workspace, wish: &Wish) -> Map {
+    /// Draws the map of a workspace: always of the same one.
+    pub fn draw(&self, workspace: &Workspace, wish: &Wish) -> Map {
+        self.begun.get_or_init(|| *lock(&self.files) = kept::read(workspace));
         let walked = workspace.walk(MOST_FILES);
         let known: Vec<(&ListedFile, Option<Arc<Known>>)> =
             walked.files.iter().map(|file| (file, self.look(workspace, file))).collect();
@@ -88,7 +104,20 @@ impl Cache {
             .collect();
         ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.path.cmp(&b.1.path)));
         let text = self.write(workspace, &ranked, wish.tokens);
+        self.keep(workspace);
         Map { text, files: walked.files.len(), more: walked.more, recent }
+    }
+
+    /// Keeps what is known for the next process, if there is more and it is time.
+    fn keep(&self, workspace: &Workspace) {
+        // Who draws a map at the same time need not wait for it.
+        let Ok(mut kept) = self.kept.try_lock() else { return };
+        let is_time = kept.is_none_or(|at| at.elapsed() >= KEPT_FOR);
+        if is_time && self.has_more.swap(false, Ordering::Relaxed) {
+            *kept = Some(Instant::now());
+            let known = lock(&self.files).clone();
+            kept::write(workspace, &known);
+        }
     }
 
     /// What is known of a source file; read when it is new or has changed.
@@ -105,9 +134,11 @@ impl Cache {
         let known = Arc::new(Known {
             bytes: file.bytes,
             modified: file.modified,
+            is_settled: kept::is_settled(file.modified),
             imports: imports(&text),
-            names: std::sync::OnceLock::new(),
+            names: OnceLock::new(),
         });
+        self.has_more.store(true, Ordering::Relaxed);
         lock(&self.files).insert(file.path.clone(), Arc::clone(&known));
         Some(known)
     }
@@ -127,7 +158,11 @@ impl Cache {
         for (parsed, (_, file, known)) in ranked.iter().enumerate() {
             let names = match known {
                 Some(known) if parsed < MOST_PARSED => {
-                    known.names.get_or_init(|| names(workspace, &file.path)).join(", ")
+                    let read = || {
+                        self.has_more.store(true, Ordering::Relaxed);
+                        names(workspace, &file.path)
+                    };
+                    known.names.get_or_init(read).join(", ")
                 }
                 _ => String::new(),
             };
@@ -266,7 +301,7 @@ fn imports(text: &str) -> Vec<String> {
     }
     found.sort();
     found.dedup();
-    found.truncate(200);
+    found.truncate(MOST_IMPORTS);
     found
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn apply(
             "this workspace is not trusted, so nothing in it is changed; trust it in your editor first";
         return (Ok(Outcome::Refused { path: first.path.clone(), reason: reason.to_owned() }), Vec::new());
     }
+    let Some(_turn) = workspace.turns.take() else { return (Err(FileError::Busy), Vec::new()) };
     let journal = match Journal::open(workspace) {
         Ok(journal) => journal,
         Err(error) => return (Err(error), Vec::new()),
@@ -90,7 +91,9 @@ fn make(
         }
     }
     probe(Moment::Complete)?;
-    match folder::retire(&own) {
+    // The journal of one file may come back after a loss of power: then the file shows that it is done.
+    let retired = if places.len() == 1 { folder::set_down(&own) } else { folder::retire(&own) };
+    match retired {
         Ok(done) => {
             probe(Moment::Retired)?;
             folder::discard(&done);
@@ -235,12 +238,16 @@ fn write_intent(
     probe: Probe<'_>,
 ) -> Result<Vec<Place>, Stop> {
     probe(Moment::Opened)?;
+    let is_alone = plans.len() == 1;
     let mut places = Vec::with_capacity(plans.len());
     for (n, plan) in plans.iter().enumerate() {
         for (side, bytes) in [(Side::Old, &plan.old), (Side::New, &plan.new)] {
             if let Some(bytes) = bytes {
                 let path = intent::copy(own, n, side);
-                disk::write_new(&path, bytes, None).map_err(FileError::at(WRITING, &path))?;
+                // The copies of a file that is alone serve this process only: a crash leaves one side or the other.
+                let written =
+                    if is_alone { fs::write(&path, bytes) } else { disk::write_new(&path, bytes, None) };
+                written.map_err(FileError::at(WRITING, &path))?;
             }
         }
         let entry = Entry {
@@ -282,8 +289,11 @@ fn carry_out(
             return Err(Stop::Stale(place.entry.path.clone()));
         }
     }
-    mark(own, COMMIT)?;
-    probe(Moment::Committed)?;
+    // One file changes in one step, and whether that was made is seen from the file.
+    if places.len() > 1 {
+        mark(own, COMMIT)?;
+        probe(Moment::Committed)?;
+    }
     for place in places {
         if !step::advance(workspace, place, Side::New, probe)? {
             return Err(Stop::Stale(place.entry.path.clone()));
@@ -321,9 +331,10 @@ pub(super) const ROLLBACK: &str = "rollback";
 
 pub(super) fn mark(own: &Path, name: &str) -> Result<(), FileError> {
     let path = own.join(name);
-    match disk::write_new(&path, b"", None) {
+    // There is nothing in it: with its name it is on the disk.
+    match fs::File::create_new(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        written => written.and_then(|()| disk::sync_folder(own)).map_err(FileError::at(WRITING, &path)),
+        made => made.and_then(|_| disk::sync_folder(own)).map_err(FileError::at(WRITING, &path)),
     }
 }
 

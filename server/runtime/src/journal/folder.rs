@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::WRITING;
@@ -12,6 +13,40 @@ use crate::{FileError, Workspace, disk};
 const PATIENCE: Duration = Duration::from_secs(10);
 const GITIGNORE: &str =
     "# Made by Assist: everything here but the rules stays on this machine.\n*\n!rules/\n!rules/**\n";
+
+/// Whose turn it is among the threads of this process. The lock of the file is for other processes, and can only be tried
+/// now and then; who waits here is woken.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    taken: Mutex<bool>,
+    free: Condvar,
+}
+
+/// Leave to change the workspace, until it is dropped.
+pub(super) struct Turn<'t>(&'t Turns);
+
+impl Turns {
+    /// A turn, when it comes; none where it does not come in time.
+    pub(super) fn take(&self) -> Option<Turn<'_>> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, waited) = self
+            .free
+            .wait_timeout_while(taken, PATIENCE, |taken| *taken)
+            .unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return None;
+        }
+        *taken = true;
+        Some(Turn(self))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.0.free.notify_one();
+    }
+}
 
 /// The journal of a workspace, locked: nobody else changes or recovers it.
 pub(super) struct Journal {
@@ -74,7 +109,7 @@ fn is_real_folder(path: &Path) -> bool {
 
 /// Makes a folder of Assist's own, for this user alone; whether it was missing. A link is not accepted in its place: a cloned
 /// repository could lead Assist's own files elsewhere with it.
-pub(super) fn make_folder(path: &Path) -> Result<bool, FileError> {
+pub(crate) fn make_folder(path: &Path) -> Result<bool, FileError> {
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     {
@@ -92,16 +127,22 @@ pub(super) fn make_folder(path: &Path) -> Result<bool, FileError> {
 }
 
 /// Ends a change set's journal. It counts as ended from the renaming on, whatever becomes of the removal.
-pub(super) fn retire(folder: &Path) -> Result<PathBuf, FileError> {
+pub(super) fn set_down(folder: &Path) -> Result<PathBuf, FileError> {
     let done = folder.with_extension("done");
     fs::rename(folder, &done).map_err(FileError::at(WRITING, folder))?;
+    Ok(done)
+}
+
+/// As [`set_down`], also should the power fail now.
+pub(super) fn retire(folder: &Path) -> Result<PathBuf, FileError> {
+    let done = set_down(folder)?;
     if let Some(journal) = folder.parent() {
         disk::sync_folder(journal).map_err(FileError::at(WRITING, journal))?;
     }
     Ok(done)
 }
 
-/// Removes what [`retire`] set aside.
+/// Removes what [`retire`] or [`set_down`] set aside.
 pub(super) fn discard(done: &Path) {
     if let Err(error) = fs::remove_dir_all(done) {
         tracing::debug!(%error, folder = %done.display(), "a finished journal could not be removed");

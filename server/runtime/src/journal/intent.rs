@@ -10,7 +10,10 @@ use crate::disk::{self, Attributes};
 use crate::error::{READING, WRITING};
 use crate::{FileError, MAX_FILE_BYTES, Workspace};
 
+/// Of a set of several files, whose bytes are kept in the journal until it is made.
 const VERSION: u32 = 1;
+/// Of a set of one file, whose bytes are not needed after a crash: one step takes it from one side to the other.
+const VERSION_OF_ONE: u32 = 2;
 /// Larger than any intent that is written.
 const MAX_INTENT_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -60,7 +63,13 @@ impl Entry {
 
 impl Intent {
     pub(super) fn new(folder: &Path, folders: Vec<DocPath>, files: Vec<Entry>) -> Result<Self, FileError> {
-        Ok(Self { version: VERSION, birthmark: folder::birthmark(folder)?, folders, files })
+        let version = if files.len() == 1 { VERSION_OF_ONE } else { VERSION };
+        Ok(Self { version, birthmark: folder::birthmark(folder)?, folders, files })
+    }
+
+    /// Whether it is about one file and the file itself says how far it came.
+    pub(super) fn is_of_one(&self) -> bool {
+        self.version == VERSION_OF_ONE
     }
 
     /// Writes it so that it is there whole or not at all.
@@ -88,6 +97,7 @@ impl Intent {
         };
         let intent = match serde_json::from_slice::<Self>(&bytes) {
             Ok(intent) if intent.version == VERSION => intent,
+            Ok(intent) if intent.is_of_one() && intent.files.len() == 1 => intent,
             Ok(intent) => return Ok(Some(Err(format!("its version is {}, not {VERSION}", intent.version)))),
             Err(error) => return Ok(Some(Err(format!("it is damaged: {error}")))),
         };

@@ -13,6 +13,9 @@
 //! before it is thrown away: text that someone saved in that very moment is put back, and the set is stale. Where a
 //! disk cannot swap, the hash is compared right before the rename.
 //!
+//! A set of one file needs less: one step takes the file from one side to the other, so the file itself says whether the set was
+//! made. Its journal has no commit mark, its copies are not waited for, and after a crash it only says what is to be looked at and cleaned up.
+//!
 //! Limit: when a crash falls between the end here and the caller's note that the set was applied, the files tell.
 
 mod apply;
@@ -22,6 +25,7 @@ mod recover;
 mod step;
 
 pub(crate) use apply::apply;
+pub(crate) use folder::{Turns, make_folder};
 pub(crate) use recover::recover;
 pub use recover::{Recovered, Recovery};
 

@@ -42,6 +42,7 @@ pub(crate) fn recover(workspace: &Workspace) -> Result<Vec<Recovered>, FileError
     if workspace.trust() == Trust::Untrusted {
         return Ok(Vec::new());
     }
+    let _turn = workspace.turns.take().ok_or(FileError::Busy)?;
     match Journal::find(workspace)? {
         Some(journal) => recover_locked(workspace, &journal),
         None => Ok(Vec::new()),
@@ -90,11 +91,18 @@ fn end(workspace: &Workspace, own: &Path, id: ChangeSetId) -> Result<(Recovery, 
         Some(Err(reason)) => return set_aside(own, reason),
     };
     let folders = intent.folders.clone();
+    let is_of_one = intent.is_of_one();
     let found = match survey(workspace, own, id, intent)? {
         Ok(found) => found,
         Err(reason) => return set_aside(own, reason),
     };
-    let committed = own.join(COMMIT).exists() && !own.join(ROLLBACK).exists();
+    let committed = match is_of_one {
+        // One step made it or did not.
+        true => {
+            matches!(found.as_slice(), [Found { state: State::New | State::Other { made: Some(true) }, .. }])
+        }
+        false => own.join(COMMIT).exists() && !own.join(ROLLBACK).exists(),
+    };
     let toward = if committed && can_be_finished(&found) { Side::New } else { Side::Old };
     if toward == Side::New {
         make_folders(workspace, &folders).map_err(into_error)?;
@@ -144,11 +152,12 @@ fn survey(
     intent: Intent,
 ) -> Result<Result<Vec<Found>, String>, FileError> {
     let mut found = Vec::with_capacity(intent.files.len());
+    let has_copies = !intent.is_of_one();
     for (n, entry) in intent.files.into_iter().enumerate() {
         let path = entry.path.clone();
         // Someone may have put a link in the way since.
         let place = Place::new(workspace, id, n, entry).ok();
-        if let Some(place) = &place {
+        if let Some(place) = place.as_ref().filter(|_| has_copies) {
             match [Side::Old, Side::New].into_iter().find_map(|side| place.bytes(own, side).err()) {
                 None => {}
                 // Half of a set would be worse than nothing.

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::{Moment, Recovered, Recovery, Stop};
 use crate::{FileError, Trust, Workspace};
 
+mod alone;
 mod killed;
 
 fn doc(path: &str) -> DocPath {

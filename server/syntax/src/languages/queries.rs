@@ -1,5 +1,6 @@
 //! The queries that say what a language's files declare: those of the program, and a user's own in their place.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, PoisonError};
 
 use tree_sitter::Query;
@@ -37,6 +38,19 @@ pub fn folders() -> Vec<&'static str> {
         TABLE.iter().filter(|row| row.grammar.is_some()).map(|row| row.folder).collect();
     folders.dedup();
     folders
+}
+
+/// A number that is another when the program's queries are; none where a query of the user stands in the place of one. What was
+/// found with them may be kept under it.
+pub fn fingerprint() -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    for row in &TABLE {
+        if row.overridden.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return None;
+        }
+        (row.name, row.grammar.is_some(), row.components).hash(&mut hasher);
+    }
+    Some(hasher.finish())
 }
 
 /// Puts `text` in the place of `queries/<folder>/components.scm` for the whole process, from now on.

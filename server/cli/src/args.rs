@@ -198,6 +198,8 @@ pub enum Command {
         /// The run, by the beginning of its id; without it the newest that changed something.
         run: Option<String>,
     },
+    /// Take over a database that came with the folder, or was copied with it: only if it is yours.
+    Adopt,
     /// Go on with a paused run, or with a build of which something is missing.
     Resume {
         /// The run, by the beginning of its id.

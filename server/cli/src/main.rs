@@ -84,6 +84,7 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
         Command::Snapshot { action } => commands::snapshot::run(global, action).await,
         Command::Logs { run, from, json } => commands::logs::run(global, &run, from, json).await,
         Command::Undo { run } => commands::undo::run(global, run.as_deref()).await,
+        Command::Adopt => commands::adopt::run(&global).await,
         Command::Attach { run, from, json } => commands::attach::run(global, &run, from, json).await,
         Command::Resume { run, on_failure, detach, yes, json } => {
             commands::resume::run(global, &run, on_failure, yes, json, detach).await

@@ -202,15 +202,16 @@ impl Raw {
 
     fn insert(&mut self, count: i64) {
         let tx = self.0.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-        for _ in 0..count {
-            let run = "11111111-1111-4111-8111-111111111111";
+        let run = "11111111-1111-4111-8111-111111111111";
+        let sql = "SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = ?1";
+        let first: i64 = tx.prepare_cached(sql).unwrap().query_row([run], |row| row.get(0)).unwrap();
+        let sql = "INSERT INTO events (run_id, seq, v, ts, type, data) VALUES (?1, ?2, 1, 0, 'status', ?3)";
+        let mut statement = tx.prepare_cached(sql).unwrap();
+        for seq in first..first + count {
             let data = json!({ "state": "running", "message": "Looking at src/components/Hero.tsx" });
-            let sql = "SELECT coalesce(max(seq), 0) + 1 FROM events WHERE run_id = ?1";
-            let seq: i64 = tx.prepare_cached(sql).unwrap().query_row([run], |row| row.get(0)).unwrap();
-            let sql =
-                "INSERT INTO events (run_id, seq, v, ts, type, data) VALUES (?1, ?2, 1, 0, 'status', ?3)";
-            tx.prepare_cached(sql).unwrap().execute(params![run, seq, data.to_string()]).unwrap();
+            statement.execute(params![run, seq, data.to_string()]).unwrap();
         }
+        drop(statement);
         tx.commit().unwrap();
     }
 }

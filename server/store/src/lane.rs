@@ -4,6 +4,9 @@
 //! Writes that wait in the queue when one begins are committed with it, in one transaction: each in a savepoint of its own, so
 //! that one that fails takes none of the others with it. Nobody is answered before the commit, so nothing is less durable than
 //! alone, and callers at the same time share what a sync of the disk costs.
+//!
+//! To wake a thread that sleeps on another core takes longer than to make a small write: so where writes come one right after the
+//! other, both sides look for what is about to come for a moment before they sleep (`haste.rs`).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +17,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc as signal, oneshot};
 
 use crate::error::{Result, StoreError};
+use crate::haste::{Answers, Jobs};
 
 /// How much must be on the disk before a call returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +76,7 @@ pub(crate) struct Lane {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     ended: Mutex<Option<signal::Receiver<()>>>,
     on_error: OnError,
+    answers: Answers,
 }
 
 impl Lane {
@@ -93,12 +98,17 @@ impl Lane {
             std::thread::Builder::new()
                 .name(name.to_owned())
                 .spawn(move || {
-                    work(&queue, first, &connect);
+                    work(&queue, first, &connect, Jobs::of(threads));
                     drop(alive);
                 })
                 .map_err(|error| StoreError::Sql { message: format!("no thread: {error}") })?;
         }
-        Ok(Self { jobs: Mutex::new(Some(jobs)), ended: Mutex::new(Some(ended)), on_error })
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            ended: Mutex::new(Some(ended)),
+            on_error,
+            answers: Answers::default(),
+        })
     }
 
     /// Runs `work` in one read transaction: it sees one state of the database.
@@ -136,7 +146,7 @@ impl Lane {
             Done { failed, tell: Box::new(tell) }
         });
         self.send(Job::Write(Write { durability, work }))?;
-        waiting.await.unwrap_or(Err(StoreError::Closed))
+        self.answers.wait(waiting).await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Runs `work` on a connection that is in no transaction.
@@ -179,7 +189,7 @@ impl Lane {
 }
 
 /// The life of one thread.
-fn work(queue: &Mutex<mpsc::Receiver<Job>>, first: Option<Connection>, connect: &Connect) {
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, first: Option<Connection>, connect: &Connect, mut jobs: Jobs) {
     let mut desk = first.map(Desk::new);
     let mut next = None;
     loop {
@@ -187,9 +197,9 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, first: Option<Connection>, connect: 
         let job = match next.take() {
             Some(job) => job,
             // Whoever holds the lock waits for the next job; the others wait for the lock.
-            None => match queue().recv() {
-                Ok(job) => job,
-                Err(_) => return,
+            None => match jobs.next(&queue()) {
+                Some(job) => job,
+                None => return,
             },
         };
         let desk = match &mut desk {

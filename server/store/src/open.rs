@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::damage;
 use crate::error::{Result, StoreError};
 use crate::schema;
+use crate::seal::Seal;
 
 /// The database's file name in the `.assist` folder.
 pub(crate) const FILE: &str = "assist.db";
@@ -46,20 +47,24 @@ pub(crate) struct Opened {
     pub(crate) damage: Option<StoreError>,
 }
 
-/// Opens `folder`/assist.db, making both where they are missing.
+/// Opens `folder`/assist.db, making both where they are missing. With a `seal`, a file that does not bear it is left alone.
 ///
 /// # Errors
 /// Only when not even a database in memory can be had.
-pub(crate) fn open(folder: &Path) -> Result<Opened> {
-    open_on(folder, damage::on_network_disk)
+pub(crate) fn open(folder: &Path, seal: Option<&Seal>) -> Result<Opened> {
+    open_on(folder, seal, damage::on_network_disk)
 }
 
 /// As [`open`], again and again while another process keeps the file locked and `goes_on`, asked with the time that was
 /// waited, says yes.
-pub(crate) fn open_patiently(folder: &Path, mut goes_on: impl FnMut(Duration) -> bool) -> Result<Opened> {
+pub(crate) fn open_patiently(
+    folder: &Path,
+    seal: Option<&Seal>,
+    mut goes_on: impl FnMut(Duration) -> bool,
+) -> Result<Opened> {
     let begin = Instant::now();
     loop {
-        match open(folder) {
+        match open(folder, seal) {
             Err(StoreError::Busy) if goes_on(begin.elapsed()) => {}
             opened => return opened,
         }
@@ -67,7 +72,11 @@ pub(crate) fn open_patiently(folder: &Path, mut goes_on: impl FnMut(Duration) ->
 }
 
 /// As [`open`], told what a network disk is.
-pub(crate) fn open_on(folder: &Path, on_network_disk: impl Fn(&Path) -> bool) -> Result<Opened> {
+pub(crate) fn open_on(
+    folder: &Path,
+    seal: Option<&Seal>,
+    on_network_disk: impl Fn(&Path) -> bool,
+) -> Result<Opened> {
     let folder = match prepare_folder(folder) {
         Ok(folder) => folder,
         Err(error) => return in_memory(unwritable(folder, &error.to_string())),
@@ -75,9 +84,9 @@ pub(crate) fn open_on(folder: &Path, on_network_disk: impl Fn(&Path) -> bool) ->
     let path = folder.join(FILE);
     // On a network disk the shared memory of a write-ahead log does not work between machines.
     let journal = if on_network_disk(&folder) { "DELETE" } else { "WAL" };
-    match open_file(&path, journal) {
+    match open_file(&path, journal, seal) {
         Ok(opened) => Ok(opened),
-        Err(StoreError::Damaged { .. }) => open_damaged(&path),
+        Err(StoreError::Damaged { .. }) => open_damaged(&path, seal),
         Err(StoreError::Busy) => Err(StoreError::Busy),
         Err(StoreError::ReadOnly { .. }) => in_memory(unwritable(&folder, "it is read-only")),
         Err(StoreError::Full) => in_memory(format!(
@@ -92,7 +101,7 @@ pub(crate) fn open_on(folder: &Path, on_network_disk: impl Fn(&Path) -> bool) ->
 pub(crate) fn in_memory(reason: String) -> Result<Opened> {
     let mut conn = Connection::open_in_memory()?;
     configure(&conn, wait_for_lock)?;
-    schema::migrate(&mut conn)?;
+    schema::migrate(&mut conn, None)?;
     Ok(Opened { mode: Mode::Memory(reason), conn, path: None, damage: None })
 }
 
@@ -130,12 +139,14 @@ fn prepare_folder(folder: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn open_file(path: &Path, journal: &str) -> Result<Opened> {
+fn open_file(path: &Path, journal: &str, seal: Option<&Seal>) -> Result<Opened> {
     if path.metadata().is_ok_and(|file| file.len() > 0) {
         // First a look that cannot change the file: closing a writing connection would move the log into it.
         let looked = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, wait_a_moment).and_then(|conn| {
-            let owner = inspect(&conn)?;
-            check_small(&conn)?;
+            let owner = inspect(&conn, seal)?;
+            if owner != Owner::Strange {
+                check_small(&conn)?;
+            }
             Ok(owner)
         });
         match looked {
@@ -151,13 +162,18 @@ fn open_file(path: &Path, journal: &str) -> Result<Opened> {
     if conn.is_readonly("main")? {
         return Err(StoreError::ReadOnly { reason: String::new() });
     }
-    let owner = inspect(&conn)?;
+    let owner = inspect(&conn, seal)?;
     if owner != Owner::Ours {
         drop(conn);
         return not_ours(path, owner);
     }
     set_journal(&conn, journal)?;
-    schema::migrate(&mut conn)?;
+    schema::migrate(&mut conn, seal)?;
+    // Somebody else's process may have made it in the meantime.
+    if inspect(&conn, seal)? == Owner::Strange {
+        drop(conn);
+        return not_ours(path, Owner::Strange);
+    }
     // A file that says it has our schema and has not was cut or tampered with.
     if has_tables(&conn) {
         conn.busy_handler(Some(wait_for_lock))?;
@@ -176,14 +192,21 @@ enum Owner {
     Newer,
     /// Of another program.
     Foreign,
+    /// Of Assist, but nothing says that this user made it.
+    Strange,
 }
 
-fn inspect(conn: &Connection) -> Result<Owner> {
+fn inspect(conn: &Connection, seal: Option<&Seal>) -> Result<Owner> {
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version = schema::user_version(conn)?;
     let objects: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(if application != schema::APPLICATION_ID && (objects > 0 || version != 0 || application != 0) {
         Owner::Foreign
+    } else if let Some(seal) = seal
+        && (objects > 0 || version != 0)
+        && !seal.is_on(conn)?
+    {
+        Owner::Strange
     } else if version > schema::VERSION {
         Owner::Newer
     } else {
@@ -197,6 +220,7 @@ fn not_ours(path: &Path, owner: Owner) -> Result<Opened> {
         Owner::Foreign => in_memory(format!(
             "Nothing will be remembered: {path_shown} is a database of another program. Move it away and start again."
         )),
+        Owner::Strange => in_memory(strange(path)),
         _ => read_only(
             path,
             format!(
@@ -207,14 +231,31 @@ fn not_ours(path: &Path, owner: Owner) -> Result<Opened> {
     }
 }
 
+/// What the user is told of a database that nothing says they made.
+fn strange(path: &Path) -> String {
+    format!(
+        "{} was not made by you on this machine: it came with the folder, was copied with it, or is of an older Assist. It is not used, \
+         and nothing will be remembered. If it is yours, run `assist adopt`; if not, delete it.",
+        path.display()
+    )
+}
+
 fn has_tables(conn: &Connection) -> bool {
     schema::TABLES.iter().all(|table| conn.prepare(&format!("SELECT 1 FROM {table}")).is_ok())
 }
 
 /// A damaged file is copied and then left alone: read if it can be read, else not used.
-fn open_damaged(path: &Path) -> Result<Opened> {
+fn open_damaged(path: &Path, seal: Option<&Seal>) -> Result<Opened> {
     let damage = damage::preserve(path);
     let reason = damage.to_string();
+    if let Some(seal) = seal
+        && let Ok(opened) = read_only(path, reason.clone(), None)
+        && !seal.is_on(&opened.conn).unwrap_or(false)
+    {
+        let mut opened = in_memory(format!("{reason} {}", strange(path)))?;
+        opened.damage = Some(damage);
+        return Ok(opened);
+    }
     if let Ok(opened) = read_only(path, reason.clone(), Some(damage.clone()))
         && has_tables(&opened.conn)
     {

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{Result, StoreError};
 use crate::lane::{Durability, Lane, OnError};
 use crate::open::{self, Mode, Opened};
 use crate::{
     AgentMessages, Approvals, Blobs, Checkpoints, Conversations, Documents, Events, Keeper, KeptBreakers,
-    Learning, Leases, Ledger, Memories, Messages, OpenDocuments, Past, ResponseCache, RunInputs, Sessions,
-    Snapshots, Tasks, Vectors, Working, damage,
+    Learning, Leases, Ledger, Memories, Messages, OpenDocuments, Past, ResponseCache, RunInputs, Seal,
+    Sessions, Snapshots, Tasks, Vectors, Working, damage,
 };
 
 /// Connections for reading, each with its thread. They open when there is something to read.
@@ -46,16 +46,48 @@ impl Store {
     /// [`StoreError::Busy`] when another process keeps the file locked for half a minute; anything else only when not even a
     /// database in memory can be had.
     pub fn open(folder: &Path) -> Result<Self> {
-        Self::open_patiently(folder, |waited| waited < LOCK_PATIENCE)
+        Self::open_patiently(folder, None, |waited| waited < LOCK_PATIENCE)
     }
 
     /// As [`Store::open`]. While another process keeps the file locked, `goes_on` is asked a few times a second, with the
     /// time that was waited so far, whether to wait on.
     ///
+    /// With a `seal`, a new file is marked with it, and one that was there and does not bear it is neither read nor written, since it
+    /// may have come with a cloned repository: the mode is [`Mode::Memory`], and its sentence names the way out
+    /// ([`Store::adopt`]).
+    ///
     /// # Errors
     /// [`StoreError::Busy`] when `goes_on` says no; else as [`Store::open`].
-    pub fn open_patiently(folder: &Path, goes_on: impl FnMut(Duration) -> bool) -> Result<Self> {
-        Self::start(open::open_patiently(folder, goes_on)?)
+    pub fn open_patiently(
+        folder: &Path,
+        seal: Option<&Seal>,
+        goes_on: impl FnMut(Duration) -> bool,
+    ) -> Result<Self> {
+        Self::start(open::open_patiently(folder, seal, goes_on)?)
+    }
+
+    /// Marks the database in `folder` as the user's own, whoever made it: only when they say so. False when it was theirs
+    /// already. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no database; [`StoreError::ReadOnly`] with a sentence for the user when it is
+    /// damaged, newer, of another program or cannot be written; [`StoreError::Busy`] as [`Store::open`].
+    pub fn adopt(folder: &Path, seal: &Seal) -> Result<bool> {
+        let path = folder.join(open::FILE);
+        if !path.is_file() {
+            return Err(StoreError::missing("database", path.display()));
+        }
+        let mut opened = open::open_patiently(folder, None, |waited| waited < LOCK_PATIENCE)?;
+        if let Mode::ReadOnly(reason) | Mode::Memory(reason) = opened.mode {
+            return Err(StoreError::ReadOnly { reason });
+        }
+        let tx = opened.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let is_new = !seal.is_on(&tx)?;
+        if is_new {
+            seal.put_on(&tx)?;
+            tx.commit()?;
+        }
+        Ok(is_new)
     }
 
     /// A database that is forgotten with the process.

@@ -46,6 +46,8 @@ mod shadow;
 #[cfg(unix)]
 mod ship;
 mod steering;
+#[cfg(unix)]
+mod strange;
 mod tls;
 mod truncation;
 mod typing;

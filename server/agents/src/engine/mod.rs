@@ -61,8 +61,9 @@ pub trait Wiring: Send + Sync + 'static {
         let _ = why;
     }
 
-    /// Where the user's own ledger is, in which the days of all their workspaces are counted. None: each workspace counts its
-    /// own.
+    /// The user's own folder, of no workspace: their ledger, in which the days of all their workspaces are counted, and the secret
+    /// that tells databases they made from those that came with a folder. None: each workspace counts its own days, and its
+    /// database is taken for the user's.
     fn ledger_folder(&self) -> Option<PathBuf> {
         None
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use assist_base::{Clock, EventKind, RunId};
 use assist_runtime::{Recovered, Recovery, Trust, Workspace, process};
-use assist_store::{Lease, Mode, Owner, Retention, Store};
+use assist_store::{Lease, Mode, Owner, Retention, Seal, Store};
 
 use super::{Engine, Purse, Wiring, blocking};
 use crate::error::EngineError;
@@ -50,7 +50,10 @@ impl Engine {
             let workspace = Workspace::open(&root, trust)?;
             let mut notices = Vec::new();
             let store = match trust {
-                Trust::Trusted => open_store(&workspace, &*to_tell, &is_wanted)?,
+                Trust::Trusted => {
+                    let seal = seal(&workspace, &*to_tell, &mut notices);
+                    open_store(&workspace, seal.as_ref(), &*to_tell, &is_wanted)?
+                }
                 Trust::Untrusted => Store::in_memory()?,
             };
             for recovered in workspace.recover()? {
@@ -257,15 +260,36 @@ async fn heartbeat(engine: std::sync::Weak<Engine>) {
     }
 }
 
+/// What tells the user's own databases from others. Where their folder cannot be used, nothing does: that is said where there is
+/// something to judge.
+fn seal(workspace: &Workspace, wiring: &dyn Wiring, notices: &mut Vec<String>) -> Option<Seal> {
+    let folder = wiring.ledger_folder()?;
+    match Seal::of_user(&folder) {
+        Ok(seal) => Some(seal),
+        Err(error) => {
+            let database = workspace.assist_dir().join("assist.db");
+            if database.exists() {
+                notices.push(format!(
+                    "Whether {} is yours or came with the folder cannot be told: {} cannot be used ({error}). Make it writable.",
+                    database.display(),
+                    folder.display()
+                ));
+            }
+            None
+        }
+    }
+}
+
 /// Opens the workspace's database. A lock of another process is waited for as long as somebody wants the workspace, at
 /// most a few minutes.
 fn open_store(
     workspace: &Workspace,
+    seal: Option<&Seal>,
     wiring: &dyn Wiring,
     is_wanted: &Weak<()>,
 ) -> Result<Store, EngineError> {
     let mut is_told = false;
-    let opened = Store::open_patiently(&workspace.assist_dir(), |waited| {
+    let opened = Store::open_patiently(&workspace.assist_dir(), seal, |waited| {
         if !is_told && waited >= TELL_AFTER {
             is_told = true;
             wiring.waiting("Waiting for the workspace's database: another process keeps it locked.");

@@ -1,20 +1,24 @@
 //! `assist doctor`: what is configured, what can be reached, what is missing, and the fix.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use assist_agents::{Options, Ship, Web, Wiring};
 use assist_base::SystemClock;
 use assist_gateway::{Gateway, HealthState, NoBooks, ServiceKind, Tier, service_info, services};
 use assist_runtime::{Trust, Workspace};
-use assist_store::{Mode, Store};
+use assist_store::{Mode, Seal, Store};
 use serde_json::{Value, json};
 
 use super::{print, root};
 use crate::args::Global;
 use crate::config::{Config, USER_FILE, WORKSPACE_FILE};
 use crate::exit::{Exit, Stop};
-use crate::folders::user_folder;
+use crate::folders::{data_folder, user_folder};
 use crate::render::{Style, plain};
+
+/// So long a lock of another process on the database is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// One thing that was looked at.
 struct Finding {
@@ -100,7 +104,8 @@ async fn workspace(root: &std::path::Path) -> Vec<Finding> {
                 )
             };
         }
-        match Store::open(&folder) {
+        let seal = data_folder().and_then(|own| Seal::of_user(&own).ok());
+        match Store::open_patiently(&folder, seal.as_ref(), |waited| waited < LOCK_PATIENCE) {
             Ok(store) => match store.mode() {
                 Mode::ReadOnly(reason) | Mode::Memory(reason) => {
                     Finding::new("database", Some(false), reason.clone())

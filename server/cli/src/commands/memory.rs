@@ -8,14 +8,19 @@ use assist_base::SystemClock;
 use assist_store::{Memory, MemoryChange, MemoryFilter, NewMemory, Remembered, Source};
 use serde_json::json;
 
-use super::{open, print, print_json, write_to};
+use super::{open, open_to_keep, print, print_json, write_to};
 use crate::args::{Format, Global, MemoryAction};
 use crate::exit::{Exit, Stop};
 use crate::render::{Style, plain};
 
 /// Does what was asked with the memory.
 pub async fn run(global: Global, action: MemoryAction) -> Result<Exit, Stop> {
-    let engine = open(global, None).await?;
+    let engine = match action {
+        MemoryAction::List { .. } | MemoryAction::Search { .. } | MemoryAction::Export { .. } => {
+            open(global, None).await?
+        }
+        _ => open_to_keep(global).await?,
+    };
     let now = SystemClock::shared().now();
     let memory = engine.store().memory();
     match action {

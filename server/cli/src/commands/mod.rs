@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod adopt;
 pub mod ask;
 pub mod attach;
 pub mod auth;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use assist_agents::{Engine, EngineError, Started, Wiring};
 use assist_base::{Clock, RunState, SystemClock};
 use assist_runtime::{Trust, workspace_root};
+use assist_store::Mode;
 
 use crate::args::Global;
 use crate::config::Config;
@@ -59,6 +61,15 @@ async fn open(global: Global, file: Option<&Path>) -> Result<Arc<Engine>, Stop> 
         let _ = writeln!(std::io::stderr(), "assist: {}", plain(notice));
     }
     Ok(engine)
+}
+
+/// As [`open`], for what is done in order to be kept: not where all is forgotten when the command ends, which has been told.
+async fn open_to_keep(global: Global) -> Result<Arc<Engine>, Stop> {
+    let engine = open(global, None).await?;
+    match engine.store().mode() {
+        Mode::Memory(_) => Err(Stop::failed("This was not done, since it could not be kept.")),
+        Mode::ReadWrite | Mode::ReadOnly(_) => Ok(engine),
+    }
 }
 
 fn renderer(json: bool) -> Arc<dyn Renderer> {

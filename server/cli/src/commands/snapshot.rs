@@ -9,7 +9,7 @@ use assist_base::DocPath;
 use assist_store::SnapshotSet;
 use serde_json::json;
 
-use super::{host, open, print, print_json};
+use super::{host, open, open_to_keep, print, print_json};
 use crate::args::{Global, SnapshotAction};
 use crate::exit::{Exit, Stop};
 use crate::render::{Style, plain};
@@ -17,7 +17,10 @@ use crate::when;
 
 /// Does what was asked with the kept states.
 pub async fn run(global: Global, action: SnapshotAction) -> Result<Exit, Stop> {
-    let engine = open(global, None).await?;
+    let engine = match action {
+        SnapshotAction::Create { .. } => open_to_keep(global).await?,
+        _ => open(global, None).await?,
+    };
     let host = host(&engine, false, false);
     let style = Style::of(&std::io::stdout());
     match action {

@@ -4,7 +4,6 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use assist_base::{ContentHash, ConversationId, EventKind, RunId, Timestamp};
-use rusqlite::TransactionBehavior;
 use serde_json::json;
 
 use super::*;
@@ -159,7 +158,7 @@ async fn a_network_disk_has_no_write_ahead_log() {
     let dir = tempfile::tempdir().unwrap();
     // Made on a local disk, then moved.
     Store::open(dir.path()).unwrap().close().await;
-    let store = Store::start(open::open_on(dir.path(), |_| true).unwrap()).unwrap();
+    let store = Store::start(open::open_on(dir.path(), None, |_| true).unwrap()).unwrap();
     let settings = store
         .write(Durability::Normal, |tx| {
             let journal: String = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;

@@ -17,7 +17,7 @@ const TASK: &str = "55555555-5555-4555-8555-555555555555";
 const SET: &str = "66666666-6666-4666-8666-666666666666";
 
 /// What a version added to the rows before it. Never edited once the version is shipped: it is how that version wrote.
-const ROWS: [&str; 6] = [
+const ROWS: [&str; 7] = [
     "INSERT INTO advisor_conversations VALUES
         ('{TALK}', 'shop', 'assist', 'Signups', '{\"branch\":\"main\"}', 'tasked', 1000, 2000);
     INSERT INTO agent_sessions VALUES
@@ -64,12 +64,13 @@ const ROWS: [&str; 6] = [
             owner_boot, owner_started)
         VALUES ('{TASK}', 'architect', 'p/m', 'C', 100, 0.5, 1200, 'the model of tier C', 7, 'boot', 'start');
     INSERT INTO breakers VALUES ('p/m', '{\"state\":\"open\"}', 1200);",
+    "INSERT INTO seals VALUES ('{TASK}', '{OLD}');",
 ];
 
 /// A database as the given version left it.
 fn fixture(file: &Path, version: usize) {
     let mut conn = Connection::open(file).unwrap();
-    schema::migrations().to_version(&mut conn, version).unwrap();
+    schema::migrations(None).to_version(&mut conn, version).unwrap();
     let old = assist_base::ContentHash::of("old").as_str().to_owned();
     for rows in &ROWS[..version] {
         let mut sql = (*rows).to_owned();

@@ -25,6 +25,8 @@ mod recall_quality;
 #[cfg(test)]
 mod retention;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod sessions;
 #[cfg(test)]
 mod snapshot_sets;

@@ -88,7 +88,7 @@ impl Held {
 async fn a_database_that_another_process_keeps_is_waited_for_when_it_is_opened() {
     let mut held = held().await;
     let mut asked = 0;
-    let store = Store::open_patiently(&held.folder, |_| {
+    let store = Store::open_patiently(&held.folder, None, |_| {
         asked += 1;
         if asked == 2 {
             held.holder.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
@@ -106,7 +106,7 @@ async fn a_database_that_another_process_keeps_is_waited_for_when_it_is_opened()
 async fn waiting_for_a_database_can_be_given_up() {
     let mut held = held().await;
     let mut waited = Vec::new();
-    let given_up = Store::open_patiently(&held.folder, |so_long| {
+    let given_up = Store::open_patiently(&held.folder, None, |so_long| {
         waited.push(so_long);
         waited.len() < 3
     });

@@ -103,8 +103,9 @@ fn a_day_is_counted_over_all_workspaces_of_a_user() {
     assert_eq!(second.sim.requests().len(), 0);
     let costs = second.run(&["costs"]).exits(0).stdout;
     assert!(costs.contains("Today: $0.1230 in all your workspaces, $0.0770 left"), "{costs}");
-    // Of another user, the same workspace has the whole day.
+    // Of another user, the same workspace has the whole day, once they say that it is theirs, too.
     second.set("HOME", home);
+    second.run(&["adopt"]).exits(0);
     let id = second.sessions()[0]["run"].as_str().expect("an id").to_owned();
     second.run(&["resume", &id]).exits(0);
 

@@ -61,11 +61,16 @@ pub trait Wiring: Send + Sync + 'static {
         let _ = why;
     }
 
-    /// The user's own folder, of no workspace: their ledger, in which the days of all their workspaces are counted, and the secret
-    /// that tells databases they made from those that came with a folder. None: each workspace counts its own days, and its
-    /// database is taken for the user's.
+    /// Where the user's own ledger is, in which the days of all their workspaces are counted. None: each workspace counts its
+    /// own.
     fn ledger_folder(&self) -> Option<PathBuf> {
         None
+    }
+
+    /// Where the secret is that tells databases this user made from those that came with a folder. None: every database is taken
+    /// for theirs.
+    fn seal_folder(&self) -> Option<PathBuf> {
+        self.ledger_folder()
     }
 
     /// What the user should know of their configuration from the start, in sentences: told once when a workspace is opened.

@@ -263,7 +263,7 @@ async fn heartbeat(engine: std::sync::Weak<Engine>) {
 /// What tells the user's own databases from others. Where their folder cannot be used, nothing does: that is said where there is
 /// something to judge.
 fn seal(workspace: &Workspace, wiring: &dyn Wiring, notices: &mut Vec<String>) -> Option<Seal> {
-    let folder = wiring.ledger_folder()?;
+    let folder = wiring.seal_folder()?;
     match Seal::of_user(&folder) {
         Ok(seal) => Some(seal),
         Err(error) => {

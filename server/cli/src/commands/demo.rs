@@ -15,6 +15,7 @@ use assist_syntax::Language;
 
 use super::print;
 use crate::exit::{Exit, Stop};
+use crate::folders::data_folder;
 use crate::host::DiskHost;
 use crate::render::{Style, Text};
 
@@ -34,10 +35,14 @@ const TRANSCRIPT: &str = include_str!("../../demo/transcript.json");
 const FILE: &str = "src/components/CartSummary.tsx";
 const PROMPT: &str = "Show what is in the cart, with amounts as money.";
 
-/// Configuration of the demo: the transcript, and nothing of the user's.
+/// Configuration of the demo: the transcript, and nothing of the user's but that its database is theirs afterwards.
 struct Replayed(Transcript);
 
 impl Wiring for Replayed {
+    fn seal_folder(&self) -> Option<PathBuf> {
+        data_folder()
+    }
+
     fn settings(&self, _root: &Path, _editor: &Options) -> Result<Settings, ConfigError> {
         let layer = Layer { scope: Scope::User, source: "the demo".to_owned(), options: Options::default() };
         let mut settings = settings::resolve(&[layer]);

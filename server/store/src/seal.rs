@@ -50,7 +50,7 @@ impl Seal {
 
     /// The mark that this secret leaves on a database, `salt` being the mark's own.
     fn mark(&self, salt: &str) -> String {
-        ContentHash::of(&format!("assist.db\n{}\n{salt}", self.0)).as_str().to_owned()
+        ContentHash::of(format!("assist.db\n{}\n{salt}", self.0)).as_str().to_owned()
     }
 
     /// Marks a database.

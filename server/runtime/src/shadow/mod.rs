@@ -107,7 +107,7 @@ pub struct Shadow {
     generation: u64,
     /// Ends the checks that run in here.
     pub(crate) halt: Halt,
-    _lock: File,
+    lock: File,
 }
 
 /// Where shadows lie unless the caller says otherwise: `assist/shadow` in the user's cache folder.
@@ -175,7 +175,7 @@ impl Shadow {
             used: true,
             generation: 0,
             halt: Halt::default(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -253,12 +253,13 @@ impl Shadow {
 impl Drop for Shadow {
     fn drop(&mut self) {
         // What is laid over stays there and is not known to the next process: it must compare everything.
-        if !self.overlaid.is_empty() {
-            return;
-        }
-        if let Ok(known) = serde_json::to_vec(&self.known) {
+        if self.overlaid.is_empty()
+            && let Ok(known) = serde_json::to_vec(&self.known)
+        {
             let _ = fs::write(self.place.join("manifest.json"), known);
         }
+        // Closing the file is not enough: a program that is being started in this moment has it, too, until it runs.
+        let _ = self.lock.unlock();
     }
 }
 

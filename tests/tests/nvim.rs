@@ -156,6 +156,15 @@ fn held() -> Script {
     Script::always(Reply::text(hero()).stall(half()))
 }
 
+/// The first answer is held in the middle; what was kept of it is continued, else the model is asked anew.
+fn rests() -> Script {
+    Script::new([
+        Rule::always(Reply::text(hero()).delta_chars(40).stall(half())).times(1),
+        Rule::asked("cut off", Reply::continuing(hero(), Manner::Exact)),
+        Rule::always(Reply::text(hero())),
+    ])
+}
+
 fn warm() -> Reply {
     let footer = "export function Footer() {\n  return <footer>made with love</footer>;\n}\n";
     Reply::text(answer("Footer", PATH, footer))
@@ -294,6 +303,10 @@ scenarios! {
         Rule::asked("cut off", Reply::continuing(hero(), Manner::Exact)),
         Rule::always(Reply::text(hero())),
     ]);
+    what_rests_is_offered_in_a_corner_and_goes_on, "reopened": rests();
+    a_run_is_paused_told_something_and_resumed, "steering": rests();
+    a_run_of_a_terminal_is_followed_and_its_plan_confirmed, "follow": nav_and_top();
+    without_the_plugin_what_rests_is_told_and_holds_up_nothing, "plain, reopened": rests();
     without_the_plugin_the_server_edits_too, "plain": Script::always(Reply::text(hero()));
     checkhealth_says_that_all_is_well, "health": Script::always(Reply::text(hero()));
     runs_are_listed_with_what_happened, "sessions and log": Script::always(Reply::text(hero()));

@@ -138,6 +138,9 @@ fn script() -> Script {
             Reply::text(cut.clone()).cut(Place::Line(7), assist_simulator::Ending::LengthStop),
         ),
         Rule::about("Add a reset button in two parts", Reply::continuing(cut, Manner::default())),
+        Rule::asked("Add a reset button after a rest", slowly(counter()).stall(Place::Line(4))).times(1),
+        Rule::asked("Add a reset button after a rest", Reply::text(counter())),
+        Rule::about("Add a reset button after a rest", Reply::continuing(counter(), Manner::default())),
         Rule::asked("Let people start over", slowly(both).stall(Place::After("new Intl".into()))),
         // A little slow, so that the progress can be seen.
         Rule::when(
@@ -379,6 +382,15 @@ fn drive(editor: &Editor, server: &CodeServer, simulator: &Simulator, folder: &P
     command.arg("--url").arg(&server.url).arg("--editor").arg(&editor.folder);
     command.arg("--chromium").arg(&editor.chromium).arg("--workspaces").arg(folder.join("workspaces"));
     command.arg("--config").arg(config_folder(folder)).args(["--openai", &simulator.openai_url()]);
+    let terminal = json!({
+        "program": assist_tests::binary::assist(),
+        "env": {
+            "PATH": std::env::var("PATH").unwrap_or_default(), "HOME": folder.join("home"),
+            "ASSIST_CONFIG_DIR": config_folder(folder),
+            "ANTHROPIC_API_KEY": "sk-simulated", "ANTHROPIC_BASE_URL": simulator.url,
+        },
+    });
+    command.arg("--cli").arg(terminal.to_string());
     if let Some(shots) = std::env::var_os("ASSIST_TEST_SHOTS") {
         command.arg("--shots").arg(repository().join(shots));
     }

@@ -1,11 +1,11 @@
 // Drives VS Code (code-server in Chromium) through what a user does with Assist.
 //
 //   node drive.mjs --url URL --editor FOLDER --chromium PROGRAM --workspaces FOLDER
-//     --config FOLDER --openai URL [--shots FOLDER] [NAME…]
+//     --config FOLDER --openai URL --cli JSON [--shots FOLDER] [NAME…]
 //
 // prints one JSON line a scenario, {scenario, ok, seconds, error?, workspace}, and ends with 0 if all went well.
 // `--editor` is the folder that holds node_modules with playwright-core, `--config` the server's configuration folder, `--openai` where
-// a model speaks OpenAI's format. What the model answers is up to the caller;
+// a model speaks OpenAI's format, `--cli` how a terminal runs Assist: {program, env}. What the model answers is up to the caller;
 // tests/tests/vscode.rs holds the other half: every prompt below has a rule there.
 
 import fs from "node:fs";
@@ -18,7 +18,7 @@ import { Workbench, launch } from "./workbench.mjs";
 
 const { values: given, positionals: only } = parseArgs({
   allowPositionals: true,
-  options: Object.fromEntries(["url", "editor", "chromium", "workspaces", "config", "openai", "shots"].map((name) => [name, { type: "string" }])),
+  options: Object.fromEntries(["url", "editor", "chromium", "workspaces", "config", "openai", "cli", "shots"].map((name) => [name, { type: "string" }])),
 });
 const { chromium } = createRequire(path.join(path.resolve(given.editor), "package.json"))("playwright-core");
 const fixture = path.join(path.dirname(fileURLToPath(import.meta.url)), "fixture");
@@ -39,7 +39,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   let workbench;
   try {
     workbench = await Workbench.open(browser, given.url, folder, given.shots, scenario.size);
-    await scenario.run(workbench, { folder, config: given.config, openai: given.openai, model });
+    await scenario.run(workbench, { folder, config: given.config, openai: given.openai, model, cli: JSON.parse(given.cli) });
   } catch (error) {
     failed += 1;
     result.ok = false;

@@ -1,6 +1,7 @@
 // What a user does with Assist, one entry each. The prompts' answers are in tests/tests/vscode.rs.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 
@@ -270,6 +271,55 @@ export const scenarios = {
     },
   },
 
+  // A run is paused, told something, offered when the window comes back, and goes on; then there is nothing left to steer.
+  reopened: {
+    async run(vscode) {
+      await vscode.openFile(...COUNTER);
+      await vscode.select(5, 12);
+      await ask(vscode, "Add a reset button after a rest");
+      await vscode.status.locator(".codicon-loading").waitFor();
+      await vscode.command("Assist: Pause Run");
+      await vscode.ready();
+      await vscode.command("Assist: Tell the Run…");
+      await vscode.answer("Tell the Run", "Keep the heading");
+      await vscode.reload();
+      const offer = vscode.notification("is paused: you asked it to rest.");
+      await offer.waitFor();
+      await vscode.shot("19-offer");
+      await vscode.lacks("Reset");
+      await offer.getByRole("button", { name: "Resume" }).click();
+      await vscode.shows("Reset");
+      await vscode.ready();
+    },
+  },
+
+  // A run that a terminal began in the background is listed, followed, and its plan is confirmed here.
+  background: {
+    async run(vscode, { folder, cli }) {
+      await vscode.openFile(...COUNTER);
+      execFileSync(cli.program, ["ask", "--detach", "Let visitors find their way, in the background"], { cwd: folder, env: cli.env, stdio: "ignore" });
+      await vscode.status.locator(".codicon-server-process").waitFor();
+      await vscode.status.filter({ hasText: "Assist 1" }).waitFor();
+      // The badge lies over the icon.
+      const icon = vscode.page.locator(".action-label[aria-label^='Assist']");
+      await vscode.page.locator(".activitybar .action-item", { has: icon }).first().click();
+      const row = vscode.page.locator(".pane-body .monaco-list-row", { hasText: "in the background" });
+      await row.waitFor();
+      await vscode.shot("20-runs");
+      await row.click();
+      await vscode.statusSays("Assist asks");
+      const card = vscode.webview();
+      await card.locator("ol > li", { hasText: "Show it" }).waitFor();
+      await vscode.shot("21-followed");
+      await card.getByRole("button", { name: "Start", exact: true }).click();
+      await card.locator("#answer", { hasText: "The navigation is there." }).waitFor();
+      await vscode.shows("The plan was carried out");
+      await vscode.ready();
+      await vscode.shot("22-ended");
+      assert.match(fs.readFileSync(path.join(folder, "src", "top.tsx"), "utf8"), /function Top/);
+    },
+  },
+
   // With `apply: preview` the change is shown first; the status bar holds the question, however long it waits.
   preview: {
     prepare: (folder) => settings(folder, { "assist.apply": "preview" }),
@@ -332,7 +382,7 @@ export const scenarios = {
         await vscode.page.locator(".statusbar-item", { hasText: busy }).first().waitFor({ state: "hidden" });
       }
       await vscode.shot("ask");
-      await vscode.command("Assist: Cancel Run");
+      await vscode.command("Assist: Stop Run");
       await vscode.ready();
     },
   },

@@ -36,6 +36,12 @@ export class Workbench {
     await this.page.screenshot({ path: path.join(this.shots, `${name}.png`), animations: "disabled" });
   }
 
+  /** The window as it comes back: its extensions begin anew. */
+  async reload() {
+    await this.page.reload({ waitUntil: "domcontentloaded" });
+    await this.page.locator(".monaco-workbench .explorer-folders-view .monaco-list-row").first().waitFor();
+  }
+
   press(keys) {
     return this.page.keyboard.press(keys);
   }

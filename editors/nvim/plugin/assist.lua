@@ -21,7 +21,7 @@ for _, verb in ipairs({ 'ask', 'fix', 'explain', 'test', 'document', 'rewrite', 
   end, { desc = 'Assist: ' .. verb })
 end
 
-for _, verb in ipairs({ 'cancel', 'undo', 'confirm', 'decline', 'answer' }) do
+for _, verb in ipairs({ 'cancel', 'pause', 'resume', 'tell', 'runs', 'undo', 'confirm', 'decline', 'answer' }) do
   vim.keymap.set('n', ('<Plug>(assist-%s)'):format(verb), function()
     require('assist.commands').plug(verb)
   end, { desc = 'Assist: ' .. verb })

@@ -11,10 +11,13 @@ import { ProgressNotes } from "./progress";
 import { PromptBox } from "./prompt";
 import { type AskParams, type Intent, fields, readRefusal, sentence, text } from "./protocol";
 import { Questions } from "./questions";
+import { offer } from "./reopening";
 import { Runs } from "./runs";
 import { Session } from "./session";
 import { Sessions } from "./sessions";
 import { StatusBar } from "./statusbar";
+import { Steering } from "./steering";
+import { RunsView } from "./tree";
 
 const INTENTS: Record<string, Intent> = {
   "assist.ui.ask": "ask",
@@ -64,25 +67,29 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     }
   }
   const about = async (command: string, runId: string): Promise<void> => void (await tell(command, { runId }));
-  const sessions = new Sessions(server, about);
+  const sessions = new Sessions(server, about, runs);
   const questions = new Questions(icon, runs, tell);
-  const status = new StatusBar(server, runs, questions, about);
+  // Before what is seen: when the status bar shows a run, the palette has what can be done with it.
+  const steering = new Steering(server, runs, sessions, tell);
+  const status = new StatusBar(server, runs, questions);
+  const view = new RunsView(runs, server);
 
-  context.subscriptions.push(log, runs, flash, progress, server, prompts, answers, sessions, status, questions);
+  context.subscriptions.push(log, runs, flash, progress, server, prompts, answers, sessions, status, questions, steering, view);
   context.subscriptions.push(
     server.onDidChange(() => {
       if (server.link !== "ready") progress.clear();
     }),
+    server.onDidRest((rows) => void offer(rows, runs, steering, tell)),
   );
   for (const [command, intent] of Object.entries(INTENTS)) {
     context.subscriptions.push(
       vscode.commands.registerCommand(command, (argument: unknown) => asker.fromEditor(intent, text(fields(argument).prompt))),
     );
   }
-  const commands: Record<string, () => unknown> = {
+  const commands: Record<string, (argument: unknown) => unknown> = {
     "assist.ui.talk": () => asker.talk(),
-    "assist.ui.cancel": () => cancel(runs, about),
-    "assist.ui.undo": () => tell("assist.undo", {}),
+    ...steering.commands,
+    "assist.ui.undo": (run) => tell("assist.undo", text(fields(run).id) === undefined ? {} : { runId: fields(run).id }),
     "assist.ui.sessions": () => sessions.pick(),
     "assist.ui.setKey": () => keys.set(),
     "assist.ui.status": () => status.menu(),
@@ -97,16 +104,4 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
 
 export async function deactivate(): Promise<void> {
   await session?.stop();
-}
-
-/** Cancels the run under way; with several, asks which. */
-async function cancel(runs: Runs, about: (command: string, runId: string) => Promise<void>): Promise<void> {
-  const open = runs.open();
-  if (open.length === 0) {
-    void vscode.window.showInformationMessage("Assist is not doing anything just now.");
-    return;
-  }
-  const rows = open.map((run) => ({ label: run.title || run.id, description: run.message, id: run.id }));
-  const chosen = rows.length === 1 ? rows[0] : await vscode.window.showQuickPick(rows, { title: "Assist: Cancel Run", placeHolder: "Which one?" });
-  if (chosen !== undefined) await about("assist.cancel", chosen.id);
 }

@@ -70,6 +70,21 @@ export interface SessionRow {
   changedFiles: string[];
 }
 
+/** A run that has not ended: a row of `assist/runs` and `assist/resting`. */
+export interface RunRow {
+  runId: string;
+  task: string;
+  intent: string;
+  status: string;
+  reason?: string;
+  createdAt: number;
+  updatedAt: number;
+  /** Whether this window's server works on it. */
+  here: boolean;
+  /** The live process that works on it, where it is another. */
+  owner?: string;
+}
+
 /** Why the server refused a command. */
 export interface Refusal {
   kind: string;
@@ -142,6 +157,43 @@ export function readSessions(value: unknown): SessionRow[] {
     }
     return [read];
   });
+}
+
+/** The rows of `assist/runs` or `assist/resting`. */
+export function readRuns(value: unknown): RunRow[] {
+  const rows = fields(value).runs;
+  if (!Array.isArray(rows)) return [];
+  return rows.flatMap((row: unknown) => {
+    const run = fields(row);
+    const runId = text(run.runId);
+    if (runId === undefined) return [];
+    const read: RunRow = {
+      runId,
+      task: text(run.task) ?? "",
+      intent: text(run.intent) ?? "",
+      status: text(run.status) ?? "",
+      createdAt: Number(run.createdAt) || 0,
+      updatedAt: Number(run.updatedAt) || 0,
+      here: run.here === true,
+    };
+    for (const name of ["reason", "owner"] as const) {
+      const found = text(run[name]);
+      if (found !== undefined) read[name] = found;
+    }
+    return [read];
+  });
+}
+
+/** How long ago a time was, in words; the time is RFC 3339 text or milliseconds since 1970. */
+export function ago(time: string | number, now = Date.now()): string {
+  const seconds = (now - (typeof time === "number" ? time : Date.parse(time))) / 1000;
+  if (!Number.isFinite(seconds)) return "";
+  if (seconds < 60) return "just now";
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]] as const) {
+    const count = Math.floor(seconds / size);
+    if (count >= 1) return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
+  }
+  return "";
 }
 
 export function strings(value: unknown): string[] {

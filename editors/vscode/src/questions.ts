@@ -27,8 +27,10 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
       this.plans,
       this.changed,
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
-      runs.onDidChange(({ run, event }) => {
-        if (event?.type === "approval_requested" && run.question !== undefined) void this.asked(run, run.question);
+      runs.onDidChange(({ run, event, caughtUp }) => {
+        // What is told again was answered long ago; only the question that is open at its end counts.
+        const asks = run.replaying === undefined && (event?.type === "approval_requested" || caughtUp === true);
+        if (asks && run.question !== undefined) void this.asked(run, run.question);
         else if (run.question === undefined) void this.hide(run);
       }),
     ];
@@ -70,6 +72,11 @@ export class Questions implements vscode.TextDocumentContentProvider, vscode.Dis
     if (question.steps > 0) this.plans.show(run, question);
     else if (question.detail !== undefined) await this.show(run, question);
     if (question.choices.length === 0) await this.words(run, question);
+    // The process that works on it asks its own users by plain LSP; here it is asked by nobody else.
+    else if (run.followed && question.steps === 0) {
+      const chosen = await vscode.window.showInformationMessage(question.text, ...question.choices);
+      if (run.question === question) await this.answers(run).find(({ label }) => label === chosen)?.act();
+    }
   }
 
   private async words(run: Run, question: Question): Promise<void> {

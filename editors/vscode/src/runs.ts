@@ -1,8 +1,11 @@
-/** The runs this window has heard of: what they are about, how they stand, and what they said. */
+/**
+ * The runs this window has heard of: what they are about, how they stand, and what they said. Most are told by their events; of those that
+ * work elsewhere only the server's list tells, until they are followed. Of what both say the newer counts.
+ */
 
 import * as vscode from "vscode";
 import { JoinedText } from "./joined";
-import { type Delta, type Intent, type RunEvent, fields, strings, text } from "./protocol";
+import { type Delta, type Intent, type RunEvent, type RunRow, fields, strings, text } from "./protocol";
 
 /** What the user sees a run as. */
 export type Standing = "working" | "asking" | "paused" | "ended";
@@ -22,8 +25,21 @@ export interface Run {
   changedFiles: string[];
   /** Whether a plan was shown for it. */
   planned: boolean;
+  /** Whether it was asked for in this window. */
+  intentional: boolean;
   conversationId: string | undefined;
   readonly messages: Map<string, JoinedText>;
+  /** When it was begun, in milliseconds since 1970. */
+  began: number;
+  /** What the server's list says of it, while it has not ended. */
+  row: RunRow | undefined;
+  /** The number of the last event that was heard, and its time; 0 where none was. */
+  seq: number;
+  heard: number;
+  /** While what had happened is told again: up to which event, or Infinity until that is known. */
+  replaying: number | undefined;
+  /** Whether it works in another process and is watched here. */
+  followed: boolean;
 }
 
 /** A question: the first choice says yes, the last one no. Without choices it wants words. */
@@ -39,6 +55,8 @@ export interface Question {
 export interface Change {
   run: Run;
   event: RunEvent | undefined;
+  /** Everything that had happened has been told again. */
+  caughtUp?: boolean;
 }
 
 const REMEMBERED = 40;
@@ -47,6 +65,9 @@ export class Runs implements vscode.Disposable {
   private readonly runs = new Map<string, Run>();
   private readonly changed = new vscode.EventEmitter<Change>();
   readonly onDidChange = this.changed.event;
+  private readonly listed = new vscode.EventEmitter<void>();
+  /** The server's list has come anew. */
+  readonly onDidList = this.listed.event;
 
   get(id: string): Run | undefined {
     return this.runs.get(id);
@@ -57,14 +78,73 @@ export class Runs implements vscode.Disposable {
     return [...this.runs.values()].reverse();
   }
 
-  /** Those that still work or wait, newest first. */
+  /** Those of this window, and those it follows, that still work or wait; newest first. */
   open(): Run[] {
+    return this.live().filter((run) => run.heard > 0 || run.intentional);
+  }
+
+  /** All that work or wait, wherever they do; newest first. */
+  live(): Run[] {
     return this.all().filter((run) => run.standing === "working" || run.standing === "asking");
+  }
+
+  /** Those that rest, newest first. */
+  resting(): Run[] {
+    return this.all().filter((run) => run.standing === "paused");
+  }
+
+  /** Takes in the server's list of all runs that have not ended. */
+  list(rows: RunRow[]): void {
+    const present = new Set<string>();
+    for (const row of [...rows].sort((a, b) => a.createdAt - b.createdAt)) {
+      present.add(row.runId);
+      this.entry(row.runId).row = row;
+    }
+    this.know(rows);
+    for (const [id, run] of this.runs) {
+      if (run.row === undefined || present.has(id)) continue;
+      run.row = undefined;
+      if (run.heard === 0) this.runs.delete(id);
+      else if (run.standing === "paused") this.stand(run, "stopped");
+    }
+    this.listed.fire();
+  }
+
+  /** Takes in runs that were named before the list came. */
+  know(rows: RunRow[]): void {
+    for (const row of rows) {
+      const run = this.entry(row.runId);
+      run.row ??= row;
+      run.title ||= row.task;
+      run.intent ??= row.intent === "" ? undefined : (row.intent as Intent);
+      run.began = row.createdAt || run.began;
+      if (row.updatedAt > run.heard) this.stand(run, row.status);
+    }
+    this.listed.fire();
+  }
+
+  /** What had happened is about to be told again. */
+  replay(run: Run): void {
+    run.followed = true;
+    run.replaying = Infinity;
+  }
+
+  /** What is told again ends with the event of this number. */
+  replayUntil(run: Run, last: number): void {
+    run.replaying = last;
+    this.settle(run);
+  }
+
+  private settle(run: Run): void {
+    if (run.replaying === undefined || run.seq < run.replaying) return;
+    run.replaying = undefined;
+    this.changed.fire({ run, event: undefined, caughtUp: true });
   }
 
   /** Tells what a run is about; its events may have come before. */
   begin(id: string, title: string, intent: Intent, conversationId: string | undefined): Run {
     const run = this.entry(id);
+    run.intentional = true;
     run.title = title;
     run.intent = intent;
     run.conversationId = conversationId;
@@ -75,6 +155,8 @@ export class Runs implements vscode.Disposable {
   event(event: RunEvent): void {
     const run = this.entry(event.run);
     const { data } = event;
+    run.seq = Math.max(run.seq, event.seq);
+    run.heard = Math.max(run.heard, Date.parse(event.ts) || 1);
     switch (event.type) {
       case "status": {
         const state = text(data.state);
@@ -97,6 +179,8 @@ export class Runs implements vscode.Disposable {
         break;
     }
     this.changed.fire({ run, event });
+    this.settle(run);
+    if (run.replaying === undefined && (run.standing === "ended" || run.standing === "paused")) run.followed = false;
   }
 
   delta(delta: Delta): void {
@@ -106,7 +190,8 @@ export class Runs implements vscode.Disposable {
 
   /** The server is gone: whatever was under way is no longer, and comes back as a paused session. */
   interrupt(): void {
-    for (const run of this.open()) {
+    for (const run of this.live()) {
+      if (run.heard === 0 && !run.intentional) this.runs.delete(run.id);
       this.stand(run, "paused");
       this.changed.fire({ run, event: undefined });
     }
@@ -118,6 +203,7 @@ export class Runs implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.listed.dispose();
     this.changed.dispose();
   }
 
@@ -155,8 +241,15 @@ export class Runs implements vscode.Disposable {
       summary: "",
       changedFiles: [],
       planned: false,
+      intentional: false,
       conversationId: undefined,
       messages: new Map(),
+      began: Date.now(),
+      row: undefined,
+      seq: 0,
+      heard: 0,
+      replaying: undefined,
+      followed: false,
     };
     this.runs.set(id, run);
     for (const [old, { standing }] of this.runs) {
@@ -180,6 +273,12 @@ export function line(event: RunEvent): string {
   switch (event.type) {
     case "text":
       return "";
+    case "command":
+      return commandLine(data);
+    case "tool":
+      return join(text(data.tool), text(data.about), data.state === "done" ? undefined : text(data.state), text(data.message));
+    case "memory":
+      return join(text(data.change), text(data.key), text(data.value));
     case "agent_started":
     case "agent_completed":
       return join(text(data.agent), where);
@@ -212,4 +311,53 @@ export function line(event: RunEvent): string {
     default:
       return JSON.stringify(data);
   }
+}
+
+/** What a command does, as a terminal would show it. */
+function commandLine(data: Record<string, unknown>): string {
+  const command = text(data.command) ?? "";
+  switch (data.state) {
+    case "started":
+      return `$ ${command}`;
+    case "output":
+      return typeof data.text === "string" ? data.text.replace(/\n$/, "") : "";
+    case "ended": {
+      const seconds = typeof data.milliseconds === "number" ? ` after ${(data.milliseconds / 1000).toFixed(1)} s` : "";
+      return typeof data.code === "number" ? `${command} ended with code ${data.code}${seconds}` : `${command} was ended${seconds}`;
+    }
+    default:
+      return [command, text(data.state), text(data.message)].filter(Boolean).join(": ");
+  }
+}
+
+/** Why a run rests, in words. */
+export function why(reason: string | undefined): string {
+  const reasons: Record<string, string> = {
+    editor_closed: "its editor was closed",
+    crash: "it was cut off",
+    budget: "its budget was reached",
+    user: "you asked it to rest",
+  };
+  return reasons[reason ?? ""] ?? "it can go on";
+}
+
+/** How a run stands, in a few words. */
+export function words(run: Run): string {
+  const elsewhere = run.row?.owner !== undefined && !run.row.here ? ` in ${place(run.row.owner)}` : "";
+  switch (run.standing) {
+    case "working":
+      return (run.state === "pending" ? "waits for its turn" : "at work") + elsewhere;
+    case "asking":
+      return `asks you${elsewhere}`;
+    case "paused":
+      return `paused: ${why(run.row?.reason)}`;
+    case "ended":
+      return run.state;
+  }
+}
+
+/** The name of a program for people. */
+function place(owner: string): string {
+  if (owner === "cli" || owner.startsWith("assist")) return "a terminal";
+  return owner === "Visual Studio Code" ? "another window" : owner;
 }

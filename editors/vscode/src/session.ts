@@ -4,7 +4,7 @@ import { homedir } from "node:os";
 import * as vscode from "vscode";
 import { type ClientCapabilities, ExecuteCommandRequest, LanguageClient, type Middleware, State } from "vscode-languageclient/node";
 import { findServer } from "./find";
-import { type ServerStatus, fields, readDelta, readEvent, readStatus, text } from "./protocol";
+import { type RunRow, type ServerStatus, fields, readDelta, readEvent, readRuns, readStatus, text } from "./protocol";
 import type { Runs } from "./runs";
 import { saveDocument } from "./save";
 
@@ -18,6 +18,9 @@ export class Session implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<void>();
 
   readonly onDidChange = this.changed.event;
+  private readonly rests = new vscode.EventEmitter<RunRow[]>();
+  /** Runs rest in a workspace that was opened. */
+  readonly onDidRest = this.rests.event;
   link: Link = "stopped";
   /** Why there is no connection, as one sentence. */
   problem = "";
@@ -104,6 +107,7 @@ export class Session implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.rests.dispose();
     this.changed.dispose();
   }
 
@@ -203,6 +207,8 @@ export class Session implements vscode.Disposable {
       const event = readEvent(params);
       if (event !== undefined) this.runs.event(event);
     });
+    client.onNotification("assist/runs", (params: unknown) => this.runs.list(readRuns(params)));
+    client.onNotification("assist/resting", (params: unknown) => this.rests.fire(readRuns(params)));
     client.onNotification("assist/delta", (params: unknown) => {
       const delta = readDelta(params);
       if (delta !== undefined) this.runs.delta(delta);

@@ -1,11 +1,12 @@
 /** The workspace's sessions in a list, and the log of one as a document. */
 
 import * as vscode from "vscode";
-import { fields, readEvent, readRefusal, readSessions, sentence, type SessionRow } from "./protocol";
-import { line } from "./runs";
+import { ago, fields, readEvent, readRefusal, readSessions, sentence, type SessionRow } from "./protocol";
+import { line, type Runs } from "./runs";
 import type { Session } from "./session";
 
 const SCHEME = "assist-log";
+const REDRAW_MS = 150;
 
 const ICONS: Record<string, string> = {
   pending: "$(clock)",
@@ -27,14 +28,42 @@ const RESUME: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("debug-
 
 export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disposable {
   private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
-  private readonly shown = new Map<string, SessionRow>();
+  private readonly shown = new Map<string, vscode.Uri>();
+  private redraw: NodeJS.Timeout | undefined;
+  private readonly stale = new Set<string>();
+  private readonly subscriptions: vscode.Disposable[];
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changed.event;
 
   constructor(
     private readonly session: Session,
     private readonly run: (command: string, runId: string) => Promise<void>,
-  ) {}
+    runs: Runs,
+  ) {
+    // A log that is open goes on as its run does, and whoever stands at its end stays there.
+    this.subscriptions = [
+      runs.onDidChange(({ run: { id } }) => {
+        if (!this.shown.has(id)) return;
+        this.stale.add(id);
+        this.redraw ??= setTimeout(() => {
+          this.redraw = undefined;
+          for (const each of this.stale) this.changed.fire(this.shown.get(each) as vscode.Uri);
+          this.stale.clear();
+        }, REDRAW_MS);
+      }),
+      vscode.workspace.onDidChangeTextDocument(({ document, contentChanges }) => {
+        if (document.uri.scheme !== SCHEME) return;
+        const first = Math.min(...contentChanges.map(({ range }) => range.start.line));
+        for (const editor of vscode.window.visibleTextEditors) {
+          if (editor.document !== document || !editor.visibleRanges.some(({ end }) => end.line >= first - 1)) continue;
+          editor.revealRange(new vscode.Range(document.lineCount - 1, 0, document.lineCount - 1, 0));
+        }
+      }),
+      vscode.workspace.onDidCloseTextDocument(({ uri }) => {
+        if (uri.scheme === SCHEME) this.shown.delete(uri.query);
+      }),
+    ];
+  }
 
   async pick(): Promise<void> {
     if (!(await this.session.ready())) return;
@@ -48,7 +77,7 @@ export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disp
     list.onDidAccept(async () => {
       const [row] = list.selectedItems;
       list.hide();
-      if (row !== undefined) await this.show(row.session);
+      if (row !== undefined) await this.show(row.session.runId, row.session.task);
     });
     list.onDidTriggerItemButton(async ({ item, button }) => {
       list.hide();
@@ -67,17 +96,22 @@ export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disp
   }
 
   /** The log of a run, as a document that cannot be edited. */
-  async show(session: SessionRow): Promise<void> {
-    const name = session.task.replace(/[\\/:*?"<>|#%\s]+/g, " ").trim().slice(0, 60) || "run";
-    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name}.log`, query: session.runId });
-    this.shown.set(session.runId, session);
+  async show(runId: string, task: string): Promise<void> {
+    const name = task.replace(/[\\/:*?"<>|#%\s]+/g, " ").trim().slice(0, 60) || "run";
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name}.log`, query: runId });
+    this.shown.set(runId, uri);
     this.changed.fire(uri);
     const document = await vscode.workspace.openTextDocument(uri);
     await vscode.window.showTextDocument(await vscode.languages.setTextDocumentLanguage(document, "log"), { preview: true });
   }
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
-    const session = this.shown.get(uri.query);
+    let session: SessionRow | undefined;
+    try {
+      session = readSessions(await this.session.request("assist/sessions", { limit: 1000 })).find(({ runId }) => runId === uri.query);
+    } catch (error) {
+      return `The run could not be read: ${sentence(readRefusal(error))}\n`;
+    }
     if (session === undefined) return "This log is no longer there.\n";
     const head = [
       session.task,
@@ -96,7 +130,8 @@ export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disp
       const body = events.flatMap((event) => {
         if (event === undefined) return [];
         const said = line(event);
-        return said === "" ? [] : [`${event.ts}  ${event.type.padEnd(20)} ${said}`];
+        const about = `${event.ts.slice(11, 19)}  ${event.type.padEnd(20)} `;
+        return said === "" ? [] : said.split("\n").map((words, index) => (index === 0 ? about : " ".repeat(about.length)) + words);
       });
       return [...head, ...body, ""].join("\n");
     } catch (error) {
@@ -105,6 +140,8 @@ export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disp
   }
 
   dispose(): void {
+    clearTimeout(this.redraw);
+    for (const subscription of this.subscriptions) subscription.dispose();
     this.registration.dispose();
     this.changed.dispose();
   }
@@ -122,16 +159,4 @@ export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disp
       buttons,
     };
   }
-}
-
-/** How long ago a time was, in words. */
-function ago(time: string): string {
-  const seconds = (Date.now() - Date.parse(time)) / 1000;
-  if (!Number.isFinite(seconds)) return "";
-  if (seconds < 60) return "just now";
-  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]] as const) {
-    const count = Math.floor(seconds / size);
-    if (count >= 1) return `${count} ${unit}${count === 1 ? "" : "s"} ago`;
-  }
-  return "";
 }

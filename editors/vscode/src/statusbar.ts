@@ -2,7 +2,8 @@
 
 import * as vscode from "vscode";
 import type { Questions } from "./questions";
-import type { Change, Runs } from "./runs";
+import { ago } from "./protocol";
+import { type Change, type Run, type Runs, words } from "./runs";
 import type { Session } from "./session";
 
 interface Entry extends vscode.QuickPickItem {
@@ -17,11 +18,10 @@ export class StatusBar implements vscode.Disposable {
     private readonly session: Session,
     private readonly runs: Runs,
     private readonly questions: Questions,
-    private readonly run: (command: string, runId: string) => Promise<void>,
   ) {
     this.item.name = "Assist";
     this.item.command = "assist.ui.status";
-    this.subscriptions = [session.onDidChange(() => this.draw()), runs.onDidChange((change) => this.note(change))];
+    this.subscriptions = [session.onDidChange(() => this.draw()), runs.onDidList(() => this.draw()), runs.onDidChange((change) => this.note(change))];
     this.draw();
     this.item.show();
   }
@@ -38,14 +38,22 @@ export class StatusBar implements vscode.Disposable {
     const group = (label: string, ...items: Entry[]): void => {
       if (items.length > 0) entries.push({ label, kind: vscode.QuickPickItemKind.Separator }, ...items);
     };
-    const open = this.runs.open();
+    const steer = (command: string, run: Run) => () => vscode.commands.executeCommand(command, run);
+    const live = this.runs.live();
     group(
       "runs",
-      ...open.flatMap((run): Entry[] => {
+      ...live.flatMap((run): Entry[] => {
         const name = run.title || run.id;
         const answers = this.questions.answers(run).map(({ label, act }) => ({ label: `$(question) ${label}`, description: run.question?.text ?? "", act }));
-        return [...answers, { label: `$(debug-stop) Cancel: ${name}`, description: run.message, act: () => this.run("assist.cancel", run.id) }];
+        return [
+          ...answers,
+          { label: `$(list-flat) Show: ${name}`, description: `${words(run)} · ${ago(run.began)}`, act: steer("assist.ui.follow", run) },
+          { label: `$(comment) Tell…: ${name}`, description: run.message, act: steer("assist.ui.tell", run) },
+          { label: `$(debug-pause) Pause: ${name}`, act: steer("assist.ui.pause", run) },
+          { label: `$(debug-stop) Stop: ${name}`, act: steer("assist.ui.cancel", run) },
+        ];
       }),
+      ...this.runs.resting().map((run): Entry => ({ label: `$(debug-continue) Resume: ${run.title || run.id}`, description: `${words(run)} · ${ago(run.began)}`, act: steer("assist.ui.resume", run) })),
     );
     if (this.session.link === "ready") {
       group(
@@ -81,7 +89,7 @@ export class StatusBar implements vscode.Disposable {
     if (link === "starting") return "starting";
     if (status !== undefined && !status.ready) return status.problem ?? "no model can be reached";
     const model = [status?.provider, status?.model].filter(Boolean).join(" · ");
-    const open = this.runs.open();
+    const open = this.runs.live();
     if (open.length === 0) return model === "" ? "ready" : `ready · ${model}`;
     return `${open.length} run${open.length === 1 ? "" : "s"} under way${model === "" ? "" : ` · ${model}`}`;
   }
@@ -107,13 +115,14 @@ export class StatusBar implements vscode.Disposable {
       label = "$(question) Assist asks";
       colour = "statusBarItem.warningBackground";
     } else if (open.length > 0) label = `$(loading~spin) Assist${open.length > 1 ? ` ${open.length}` : ""}`;
+    else if (this.runs.live().length > 0) label = `$(server-process) Assist ${this.runs.live().length}`;
     else if (status !== undefined && !status.ready) {
       label = "$(key) Assist: no key";
       colour = "statusBarItem.warningBackground";
     }
     this.item.text = label;
     this.item.backgroundColor = colour === undefined ? undefined : new vscode.ThemeColor(colour);
-    const lines = [`Assist: ${this.words()}`, ...open.map((run) => [run.title, run.question?.text ?? run.message].filter(Boolean).join(": "))];
+    const lines = [`Assist: ${this.words()}`, ...this.runs.live().map((run) => [run.title, run.question?.text ?? (run.message || words(run))].filter(Boolean).join(": "))];
     this.item.tooltip = lines.join("\n");
     this.item.accessibilityInformation = { label: `Assist, ${this.words()}` };
   }

@@ -33,7 +33,7 @@ pub mod map {
 }
 
 pub use ask::{AskRequest, Diagnostic, Intent};
-pub use engine::{Engine, Follow, Heard, Next, Started, Status, Wiring};
+pub use engine::{Engine, Follow, Heard, Next, Started, Status, Unended, Wiring};
 pub use error::{ConfigError, EngineError};
 pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
 pub use settings::{

@@ -1,11 +1,11 @@
 //! `assist/attach`: an editor watches a run of another process.
 //!
 //! Laws: a run is followed once, however often it is asked for; its end is told once. What happened before the editor came
-//! is replayed as events and shown as nothing else.
+//! is replayed as events and shown as nothing else. One that comes to work here is told by its host, and followed no more.
 
 use std::sync::Arc;
 
-use assist_agents::{Follow, Next, Severity};
+use assist_agents::{Engine, Follow, Next, Severity};
 use assist_base::{Event, EventKind, RunId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -30,21 +30,29 @@ pub async fn attach(workspaces: &Workspaces, params: &Value) -> Result<Value> {
     let run: RunId = asked.run_id.parse().map_err(|_| failure::not_found(format!("`{}`", asked.run_id)))?;
     let desk = workspaces.of_run(run).await.map_err(engine)?;
     let session = desk.engine.session(run).await.map_err(engine)?;
-    let answer = |following: bool| json!({ "status": session.status.as_str(), "following": following });
+    let known = desk.engine.store().events().list(run, 1).await.map_err(engine)?;
+    let last = known.last().map_or(0, |event| event.seq);
+    let answer =
+        |following: bool| json!({ "status": session.status.as_str(), "following": following, "last": last });
     let link = workspaces.link();
     if desk.engine.active().contains(&run) || !link.runs.follow(run) {
         return Ok(answer(false));
     }
-    let known = desk.engine.store().events().list(run, 1).await.map_err(engine)?;
-    let last = known.last().map_or(0, |event| event.seq);
     let follow = desk.engine.follow(run, asked.from.unwrap_or(1)).await.map_err(engine)?;
     link.runs.stands(run, session.status);
-    tokio::spawn(watch(Arc::clone(link), follow, run, session.task.clone(), last));
+    tokio::spawn(watch(Arc::clone(link), Arc::clone(&desk.engine), follow, run, session.task.clone(), last));
     Ok(answer(true))
 }
 
 /// Shows a run to its rest or end, or until the client is gone. What has a number up to `last` had happened before.
-async fn watch(link: Arc<Link>, mut follow: Follow, run: RunId, task: String, last: u64) {
+async fn watch(
+    link: Arc<Link>,
+    engine: Arc<Engine>,
+    mut follow: Follow,
+    run: RunId,
+    task: String,
+    last: u64,
+) {
     loop {
         let next = tokio::select! {
             biased;
@@ -52,6 +60,7 @@ async fn watch(link: Arc<Link>, mut follow: Follow, run: RunId, task: String, la
             next = follow.next() => next,
         };
         match next {
+            Ok(_) if engine.active().contains(&run) => break,
             Ok(Next::Event(event)) => {
                 if link.handshake().rich {
                     link.outbox.notify_if_room(ext::EVENT, &*event);

@@ -9,6 +9,7 @@ mod cancel;
 mod confirm;
 mod decline;
 mod forget;
+mod later;
 mod pause;
 mod resume;
 mod tell;
@@ -40,6 +41,8 @@ pub const PAUSE: &str = "assist.pause";
 pub const TELL: &str = "assist.tell";
 /// Goes on with a paused run.
 pub const RESUME: &str = "assist.resume";
+/// Does not offer a run again.
+pub const LATER: &str = "assist.later";
 /// Takes a run's changes back.
 pub const UNDO: &str = "assist.undo";
 
@@ -47,7 +50,8 @@ pub const UNDO: &str = "assist.undo";
 pub const FORGET: &str = "assist.forget";
 
 /// Every command.
-pub const NAMES: [&str; 10] = [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, PAUSE, TELL, RESUME, UNDO, FORGET];
+pub const NAMES: [&str; 11] =
+    [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, PAUSE, TELL, RESUME, LATER, UNDO, FORGET];
 
 /// Does a command.
 pub async fn execute(
@@ -70,6 +74,7 @@ pub async fn execute(
         PAUSE => pause::execute(workspaces, read(name, argument)?).await,
         TELL => tell::execute(workspaces, read(name, argument)?).await,
         RESUME => resume::execute(workspaces, read(name, argument)?).await,
+        LATER => later::execute(workspaces, read(name, argument)?).await,
         FORGET => forget::execute(workspaces, read(name, argument)?).await,
         UNDO => undo::execute(workspaces, read(name, argument)?).await,
         _ => Err(failure::arguments(format!("there is no command `{name}`"))),

@@ -14,6 +14,10 @@ use crate::workspaces::Workspaces;
 pub const DELTA: &str = "assist/delta";
 /// An event of a run. To rich clients.
 pub const EVENT: &str = "assist/event";
+/// The runs that have not ended. To rich clients, when they change.
+pub const RUNS: &str = "assist/runs";
+/// The runs that rest and can go on. To rich clients, when a workspace is opened.
+pub const RESTING: &str = "assist/resting";
 /// Asks a rich client to save a document.
 pub const SAVE: &str = "assist/save";
 /// Whether requests can be served.

@@ -5,6 +5,7 @@
 //! `host` (how edits reach the user's text), `runs` (what the user sees of a run). Protocol types live in this crate only.
 
 mod attach;
+mod board;
 mod code_actions;
 mod commands;
 mod documents;
@@ -15,6 +16,7 @@ mod handshake;
 mod host;
 mod link;
 mod message;
+mod offer;
 mod options;
 mod outbox;
 mod position;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assist_base::{Event, EventKind, RunId, RunState};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::link::Link;
 
@@ -22,6 +22,8 @@ const OUTPUT_LINE: usize = 120;
 #[derive(Debug, Default)]
 pub struct Runs {
     inner: Mutex<Inner>,
+    /// Told when a run comes to stand otherwise.
+    pub stirred: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ struct Inner {
     begun: u64,
     /// The runs of other processes that are followed.
     followed: HashSet<RunId>,
+    /// Those that were offered to go on with.
+    offered: HashSet<RunId>,
 }
 
 #[derive(Debug)]
@@ -82,6 +86,11 @@ impl Runs {
         }
     }
 
+    /// Notes that a run that rests is offered. False when it was already.
+    pub fn offer(&self, run: RunId) -> bool {
+        self.lock().offered.insert(run)
+    }
+
     /// Notes where a run stands.
     pub fn stands(&self, run: RunId, state: RunState) {
         let mut inner = self.lock();
@@ -89,6 +98,8 @@ impl Runs {
         if matches!(state, RunState::AwaitingConfirmation | RunState::Paused) {
             inner.waiting.push(Waiting { run, state });
         }
+        drop(inner);
+        self.stirred.notify_waiters();
     }
 
     /// The run whose progress has this token.

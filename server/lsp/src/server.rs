@@ -19,7 +19,7 @@ use crate::link::Link;
 use crate::transport::captured;
 use crate::uri::{self, Place};
 use crate::workspaces::Workspaces;
-use crate::{code_actions, commands, ext, options};
+use crate::{board, code_actions, commands, ext, options};
 
 /// The server of one connection.
 pub struct Server {
@@ -172,6 +172,9 @@ impl LanguageServer for Server {
         // Recovers what a crash left, and says so, before anyone asks for anything.
         let workspaces = Arc::clone(&self.workspaces);
         tokio::spawn(async move { workspaces.open_folders().await });
+        if self.link.handshake().rich {
+            tokio::spawn(board::watch(Arc::clone(&self.workspaces)));
+        }
     }
 
     async fn shutdown(&self) -> Result<()> {

@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use crate::documents::Documents;
 use crate::host::EditorHost;
 use crate::link::Link;
+use crate::offer;
 use crate::options::{self, EditorOptions};
 use crate::uri::{self, Place};
 
@@ -136,6 +137,24 @@ impl Workspaces {
         desks
     }
 
+    /// Opens the workspaces of the client's folders that have come into use since they were looked at last.
+    pub async fn open_new(&self, looked_at: &mut BTreeSet<PathBuf>) {
+        let folders = self.lock().folders.clone();
+        for folder in folders {
+            if looked_at.contains(&folder) {
+                continue;
+            }
+            let asked = folder.clone();
+            let used = blocking(move || Ok(workspace_root(Some(&asked), None).join(".assist").is_dir()));
+            if used.await.unwrap_or(false) {
+                looked_at.insert(folder.clone());
+                if let Err(error) = self.of_folder(Some(folder)).await {
+                    tracing::warn!(%error, "a folder's workspace could not be opened");
+                }
+            }
+        }
+    }
+
     /// The workspace of what no document names: that of the client's first folder.
     ///
     /// # Errors
@@ -241,6 +260,7 @@ impl Workspaces {
             }
             Err(error) => tracing::warn!(%error, "the paused runs could not be listed"),
         }
+        tokio::spawn(offer::offer(Arc::clone(&self.link), desk.clone()));
     }
 
     /// The workspace that a run belongs to.

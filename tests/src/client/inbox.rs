@@ -274,7 +274,8 @@ impl Client {
         state.inbox.retain(|seen| seen.wrong.is_some() || !methods.contains(&seen.method()));
     }
 
-    /// Takes back [`Client::ignore`], also of what every client ignores from the beginning: `assist/save`.
+    /// Takes back [`Client::ignore`], also of what every client ignores from the beginning: `assist/save`, `assist/runs`,
+    /// `assist/resting`.
     pub fn heed(&self, methods: &[&str]) {
         self.shared.state().ignored.retain(|method| !methods.contains(&method.as_str()));
     }

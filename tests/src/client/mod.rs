@@ -237,7 +237,7 @@ impl Client {
             out: Some(out),
             inbox: Vec::new(),
             log: Vec::new(),
-            ignored: vec!["assist/save".to_owned()],
+            ignored: ["assist/save", "assist/runs", "assist/resting"].map(str::to_owned).to_vec(),
             pending: HashMap::new(),
             next_id: 1,
             choices: Vec::new(),

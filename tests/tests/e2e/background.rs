@@ -171,7 +171,8 @@ async fn an_editor_sees_a_background_run_and_follows_it_to_its_end() {
     let live = json!([{"runId": run, "task": "Give it a toggle", "status": "running", "here": false}]);
     assert_eq!(status["runs"], live);
     let attached = session.request("assist/attach", json!({"runId": run})).await;
-    assert_eq!(attached, json!({"status": "running", "following": true}));
+    assert_eq!((&attached["status"], &attached["following"]), (&json!("running"), &json!(true)));
+    assert!(attached["last"].as_u64().is_some_and(|last| last > 0), "{attached}");
     let again = session.request("assist/attach", json!({"runId": run, "from": 2})).await;
     assert_eq!(again["following"], false);
     desk.sim.release_stall();

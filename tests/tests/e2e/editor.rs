@@ -64,6 +64,15 @@ impl Desk {
         session
     }
 
+    /// A rich client that heeds these messages from the first one on. What else a user sees of runs is left unread.
+    pub async fn heeding(&self, methods: &[&str]) -> Session {
+        let mut session = self.raw_editor(Options::default());
+        session.ignore(&["$/progress", "assist/delta", "assist/event", "window/showMessage"]);
+        session.heed(methods);
+        session.client.as_mut().expect("it has begun").initialize().await;
+        session
+    }
+
     /// A rich client that keeps to the protocol, for tests to which the editor does not matter. What a user sees of progress
     /// and streaming is left unread.
     pub async fn plain_sailing(&self) -> Session {

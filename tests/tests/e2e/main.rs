@@ -39,6 +39,7 @@ mod lsp_edits;
 mod lsp_kept;
 mod matrix;
 mod newer;
+mod reopening;
 mod reuse;
 mod sessions;
 #[cfg(unix)]

@@ -12,6 +12,8 @@ local M = {}
 ---@field reply? fun(choice?: integer) answers the server's own request, nil closes it unanswered
 ---@field client? integer
 ---@field asked? boolean `vim.ui.select` was opened for it
+---@field offered? table<string, boolean> runs that rest, by id: an offer to go on, in the corner
+---@field act? fun(choice: integer) what a choice of an offer does
 ---@field steps? boolean[] of a plan: which of its steps are to be done
 
 --- Open questions, oldest first; the oldest is shown.
@@ -19,6 +21,15 @@ local M = {}
 local cards = {}
 
 local window, bufnr
+
+--- A question comes before offers.
+local function enqueue(card)
+  local at = #cards + 1
+  while not card.offered and at > 1 and cards[at - 1].offered do
+    at = at - 1
+  end
+  table.insert(cards, at, card)
+end
 local namespace = vim.api.nvim_create_namespace('assist-card')
 
 local function hide()
@@ -101,6 +112,11 @@ local function compose(card, width)
   if #card.choices == 0 then
     add(' :Assist answer {text}', 'AssistHint')
   end
+  if card.offered then
+    add('')
+    add(':Assist answer goes here', 'AssistHint')
+    return lines, choices, steps, marks, width, false
+  end
   local more = #cards > 1 and (' · %d more after this'):format(#cards - 1) or ''
   if card.steps then
     add(' c  Change it in words', 'AssistNo')
@@ -148,7 +164,8 @@ function M.draw()
   if not card or config.options.questions == 'select' then
     return hide()
   end
-  local lines, choices, steps, marks, width, diff = compose(card, math.max(30, math.min(100, vim.o.columns - 6)))
+  local widest = math.min(card.offered and 46 or 100, vim.o.columns - 6)
+  local lines, choices, steps, marks, width, diff = compose(card, math.max(30, widest))
   if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
     bufnr = vim.api.nvim_create_buf(false, true)
     vim.bo[bufnr].bufhidden = 'hide'
@@ -196,10 +213,20 @@ function M.draw()
     row = math.max(0, math.floor((vim.o.lines - height) / 3) - 1),
     col = math.max(0, math.floor((vim.o.columns - width) / 2) - 1),
     border = 'rounded',
-    title = ' Assist asks ',
+    title = card.offered and ' Assist ' or ' Assist asks ',
     style = 'minimal',
     zindex = 60,
   }
+  if card.offered then
+    -- out of the way: at the top right, where no text is as a rule
+    local rows = 0
+    for _, line in ipairs(lines) do
+      rows = rows + math.max(1, math.ceil(vim.api.nvim_strwidth(line) / width))
+    end
+    shape.height = math.min(rows, vim.o.lines - 4)
+    shape.row = (vim.o.showtabline == 2 or vim.o.showtabline == 1 and #vim.api.nvim_list_tabpages() > 1) and 1 or 0
+    shape.col = math.max(0, vim.o.columns - width - 2)
+  end
   if window and vim.api.nvim_win_is_valid(window) then
     vim.api.nvim_win_set_config(window, shape)
   else
@@ -290,9 +317,15 @@ function M.choose(choice, card)
   if starts and card.steps and chosen(card) == 0 then
     return require('assist.client').say('No step is left: take one in, or say no to the plan.')
   end
+  if card.offered and type(choice) == 'string' then
+    return
+  end
   local reply = card.reply
   card.reply = nil
   remove(card)
+  if card.act then
+    return card.act(choice --[[@as integer]])
+  end
   local done, all = 0, 0
   if card.steps then
     done, all = chosen(card)
@@ -328,7 +361,7 @@ end
 ---@param card? assist.Card
 function M.dismiss(card)
   card = card or cards[1]
-  if not card then
+  if not card or not vim.tbl_contains(cards, card) then
     return
   end
   local reply = card.reply
@@ -380,7 +413,7 @@ function M.requested(run, data)
       return true
     end, planned),
   }
-  cards[#cards + 1] = card
+  enqueue(card)
   show(card)
 end
 
@@ -392,6 +425,9 @@ function M.settled(id)
       M.dismiss(card)
     end
   end
+  if id then
+    M.goes_on(id)
+  end
 end
 
 ---@param from assist.Run
@@ -400,6 +436,42 @@ function M.moved(from, to)
   for _, card in ipairs(cards) do
     if card.run == from then
       card.run = to
+    end
+  end
+end
+
+--- Offers to go on with runs that rest. It waits in a corner, takes no focus, and goes when the user begins to type.
+---@param client integer
+---@param question string
+---@param choices string[]
+---@param ids string[]
+---@param act fun(choice: integer)
+function M.offer(client, question, choices, ids, act)
+  local card = { client = client, question = question, choices = choices, act = act, offered = {} }
+  for _, id in ipairs(ids) do
+    card.offered[id] = true
+  end
+  enqueue(card)
+  M.draw()
+  vim.api.nvim_create_autocmd('InsertEnter', {
+    once = true,
+    callback = function()
+      vim.schedule(function()
+        M.dismiss(card)
+      end)
+    end,
+  })
+end
+
+--- A run rests no more: it need not be offered.
+---@param id string
+function M.goes_on(id)
+  for _, card in ipairs(vim.list_slice(cards)) do
+    if card.offered and card.offered[id] then
+      card.offered[id] = nil
+      if next(card.offered) == nil then
+        remove(card)
+      end
     end
   end
 end
@@ -435,7 +507,7 @@ function M.message_request(params, ctx)
     card.choices = vim.tbl_map(function(action)
       return action.title
     end, actions)
-    cards[#cards + 1] = card
+    enqueue(card)
   end
   local co = coroutine.running()
   card.reply = function(choice)

@@ -64,6 +64,14 @@ local function handlers()
     ['assist/event'] = function(_, params, ctx)
       runs.event(ctx.client_id, params)
     end,
+    ['assist/runs'] = function(_, params, ctx)
+      runs.list(ctx.client_id, type(params.runs) == 'table' and params.runs or {}, true)
+    end,
+    ['assist/resting'] = function(_, params, ctx)
+      local rows = type(params.runs) == 'table' and params.runs or {}
+      runs.list(ctx.client_id, rows, false)
+      require('assist.steering').offer(ctx.client_id, rows)
+    end,
     ['assist/delta'] = function(_, params, ctx)
       runs.delta(ctx.client_id, params)
     end,

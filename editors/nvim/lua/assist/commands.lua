@@ -3,6 +3,7 @@
 local client = require('assist.client')
 local position = require('assist.position')
 local runs = require('assist.runs')
+local steering = require('assist.steering')
 
 local M = {}
 
@@ -84,85 +85,208 @@ local function request(method, params, done)
   end)
 end
 
-local function ago(milliseconds)
-  if type(milliseconds) ~= 'number' then
-    return ''
+--- The keys that steer, in a window about runs.
+---@param bufnr integer
+---@param id fun(): string? the run that is meant
+local function steer_keys(bufnr, id)
+  for key, action in pairs({
+    p = { 'Pause the run', 'assist.pause' },
+    s = { 'Stop the run', 'assist.cancel' },
+    r = { 'Go on with the run', 'assist.resume' },
+  }) do
+    vim.keymap.set('n', key, function()
+      local given = id()
+      if given then
+        control(action[2], given)
+      end
+    end, { buffer = bufnr, nowait = true, desc = action[1] })
   end
-  local seconds = os.time() - math.floor(milliseconds / 1000)
-  for _, unit in ipairs({ { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' } }) do
-    if seconds >= unit[1] then
-      return math.floor(seconds / unit[1]) .. unit[2]
+  vim.keymap.set('n', 't', function()
+    local given = id()
+    if given then
+      steering.tell('', given)
     end
-  end
-  return math.max(0, seconds) .. 's'
+  end, { buffer = bufnr, nowait = true, desc = 'Tell the run something' })
 end
 
 local function one_line(text)
   return type(text) == 'string' and (text:gsub('%s+', ' ')) or ''
 end
 
-local function show_events(run_id)
-  request('assist/events', { runId = run_id }, function(result)
-    local lines = { 'Run ' .. run_id, '' }
-    for _, event in ipairs(type(result) == 'table' and result.events or {}) do
-      local data = type(event.data) == 'table' and event.data or {}
-      local words = data.message or data.text or data.summary or data.question or data.reason
-      local pieces = {}
-      for _, key in ipairs({ 'state', 'agent', 'component', 'path', 'verdict', 'cause', 'attempt', 'model' }) do
-        if type(data[key]) == 'string' or type(data[key]) == 'number' then
-          pieces[#pieces + 1] = tostring(data[key])
-        end
-      end
-      pieces[#pieces + 1] = one_line(words)
-      local line = ('%4d  %-19s  %s'):format(event.seq or 0, event.type or '', table.concat(pieces, '  '))
-      lines[#lines + 1] = vim.trim(line) == '' and '' or (line:gsub('%s+$', ''))
+--- What an event says, as lines of a log.
+local function event_lines(event)
+  local data = type(event.data) == 'table' and event.data or {}
+  local head = ('%4d  %-19s  '):format(event.seq or 0, event.type or '')
+  if event.type == 'command' then
+    local said = data.command or ''
+    if data.state == 'started' then
+      said = '$ ' .. said
+    elseif data.state == 'output' then
+      said = tostring(data.text or ''):gsub('\r', ''):gsub('\n$', '')
+    elseif data.state == 'ended' then
+      said = said .. (data.code and (' ended with code %s'):format(tostring(data.code)) or ' was ended')
+    else
+      said = ('%s: %s %s'):format(said, tostring(data.state), one_line(data.message))
     end
-    scratch('log', lines)
-  end)
+    local lines = vim.split(said, '\n', { plain = true })
+    for index, line in ipairs(lines) do
+      lines[index] = (index == 1 and head or (' '):rep(#head)) .. line
+    end
+    return lines
+  end
+  local words = data.message or data.text or data.summary or data.question or data.reason
+  local pieces = {}
+  for _, key in ipairs({ 'state', 'agent', 'component', 'path', 'verdict', 'cause', 'attempt', 'model' }) do
+    if type(data[key]) == 'string' or type(data[key]) == 'number' then
+      pieces[#pieces + 1] = tostring(data[key])
+    end
+  end
+  pieces[#pieces + 1] = one_line(words)
+  return { ((head .. table.concat(pieces, '  ')):gsub('%s+$', '')) }
 end
 
-local function show_sessions()
+--- What the log and the list of runs show, to be drawn anew when that changes.
+local shown_log, shown_runs
+local drawing = false
+
+local function show_events(run_id)
+  local run = runs.find(run_id)
+  if run then
+    steering.follow(run)
+  end
+  local function draw(again)
+    request('assist/events', { runId = run_id }, function(result)
+      local old = shown_log
+      if again and (not old or old.run ~= run_id or vim.fn.bufwinid(old.bufnr) == -1) then
+        return
+      end
+      local title = run and run.title ~= '' and (' · ' .. run.title) or ''
+      local lines = { ('Run %s%s'):format(run_id, title), 'p pauses it, t tells it something, s stops it, r goes on with it, q closes', '' }
+      for _, event in ipairs(type(result) == 'table' and result.events or {}) do
+        vim.list_extend(lines, event_lines(event))
+      end
+      if again then
+        -- whoever stands at the end stays at the end
+        local window = vim.fn.bufwinid(old.bufnr)
+        local at_end = vim.api.nvim_win_get_cursor(window)[1] >= vim.api.nvim_buf_line_count(old.bufnr)
+        vim.bo[old.bufnr].modifiable = true
+        vim.api.nvim_buf_set_lines(old.bufnr, 0, -1, false, lines)
+        vim.bo[old.bufnr].modifiable = false
+        if at_end then
+          vim.api.nvim_win_set_cursor(window, { #lines, 0 })
+        end
+        return
+      end
+      local bufnr, window = scratch('log', lines)
+      vim.api.nvim_win_set_cursor(window, { #lines, 0 })
+      shown_log = { run = run_id, bufnr = bufnr, draw = function() draw(true) end }
+      steer_keys(bufnr, function()
+        return run_id
+      end)
+    end)
+  end
+  draw(false)
+end
+
+local function show_sessions(again)
   request('assist/sessions', { limit = 50 }, function(result)
+    if again and (not shown_runs or vim.fn.bufwinid(shown_runs.bufnr) == -1) then
+      return
+    end
     local sessions = type(result) == 'table' and result.sessions or {}
-    local lines = { 'Enter shows the log, u takes a run back, r goes on with a paused one, q closes', '' }
+    local lines = { 'Enter shows what it does. p pauses, t tells it something, s stops, r goes on, u takes back, q closes', '' }
     local ids = {}
-    for _, session in ipairs(sessions) do
-      local reason = type(session.reason) == 'string' and (' (%s)'):format(session.reason) or ''
-      local note = session.summary or session.error
-      local note_text = one_line(note)
-      lines[#lines + 1] = ('%-8s  %4s  %-24s  %s%s'):format(
+    local function add(session)
+      local run = runs.find(session.runId)
+      local state = session.status .. (type(session.reason) == 'string' and (' (%s)'):format(session.reason) or '')
+      if run and run.row and steering.live_or_rests(run) then
+        state = steering.words(run)
+      end
+      local sign = ({ done = '✓', approved = '✓', failed = '✗', paused = '‖', stopped = '■', awaiting_confirmation = '?' })[session.status] or '›'
+      local note = one_line(session.summary or session.error)
+      lines[#lines + 1] = ('%s %-8s  %4s  %-24s  %s%s'):format(
+        sign,
         session.runId:sub(-8),
-        ago(session.createdAt),
-        session.status .. reason,
+        steering.ago(session.createdAt),
+        state,
         one_line(session.task),
-        note_text ~= '' and '  · ' .. note_text or ''
+        note ~= '' and '  · ' .. note or ''
       )
       ids[#lines] = session.runId
+    end
+    local resting = { done = true, approved = true, failed = true, stopped = true }
+    -- what works and waits comes first
+    for _, ended in ipairs({ false, true }) do
+      for _, session in ipairs(sessions) do
+        if (resting[session.status] or false) == ended then
+          add(session)
+        end
+      end
     end
     if #sessions == 0 then
       lines = { 'There are no runs in this project yet.' }
     end
+    if again then
+      local bufnr = shown_runs.bufnr
+      local window = vim.fn.bufwinid(bufnr)
+      local row = vim.api.nvim_win_get_cursor(window)[1]
+      local id = shown_runs.ids[row]
+      vim.bo[bufnr].modifiable = true
+      vim.api.nvim_buf_set_lines(bufnr, 0, -1, false, lines)
+      vim.bo[bufnr].modifiable = false
+      shown_runs.ids = ids
+      for line, other in pairs(ids) do
+        if other == id then
+          row = line
+        end
+      end
+      vim.api.nvim_win_set_cursor(window, { math.min(row, #lines), 0 })
+      return
+    end
     local bufnr, window = scratch('sessions', lines)
+    shown_runs = { bufnr = bufnr, ids = ids }
     if #sessions > 0 then
       vim.api.nvim_win_set_cursor(window, { 3, 0 })
     end
+    local function under_cursor()
+      return shown_runs.ids[vim.api.nvim_win_get_cursor(0)[1]]
+    end
     local function map(key, what, action)
       vim.keymap.set('n', key, function()
-        local id = ids[vim.api.nvim_win_get_cursor(0)[1]]
+        local id = under_cursor()
         if id then
           action(id)
         end
       end, { buffer = bufnr, nowait = true, desc = what })
     end
-    map('<CR>', 'Show the log', show_events)
+    map('<CR>', 'Show what the run does', show_events)
     map('u', 'Take the run back', function(id)
       control('assist.undo', id)
     end)
-    map('r', 'Go on with the run', function(id)
-      control('assist.resume', id)
-    end)
+    steer_keys(bufnr, under_cursor)
   end)
 end
+
+--- The list of runs.
+function M.show_runs()
+  show_sessions()
+end
+
+runs.listen(function()
+  if drawing or not (shown_log or shown_runs) then
+    return
+  end
+  drawing = true
+  vim.defer_fn(function()
+    drawing = false
+    if shown_log and vim.fn.bufwinid(shown_log.bufnr) ~= -1 then
+      shown_log.draw()
+    end
+    if shown_runs and vim.fn.bufwinid(shown_runs.bufnr) ~= -1 then
+      show_sessions(true)
+    end
+  end, 150)
+end)
 
 local function show_status()
   request('assist/status', {}, function(result, connected)
@@ -207,12 +331,26 @@ local intents =
 --- Verbs that steer; they take at most a run's id.
 ---@type table<string, fun(id?: string)>
 local controls = {
-  cancel = function(id)
-    local run = id and runs.find(id) or not id and runs.newest(runs.is_live) or nil
-    if not id and not run then
-      return warn('Nothing is running.')
-    end
-    control('assist.cancel', id, runs.is_live)
+  pause = function(id)
+    steering.pick('Pause', id, runs.is_live, function(run, full)
+      steering.send('assist.pause', run, full)
+    end)
+  end,
+  stop = function(id)
+    -- one that rests is stopped by its id
+    steering.pick('Stop', id, runs.is_live, function(run, full)
+      steering.send('assist.cancel', run, full)
+    end)
+  end,
+  later = function(id)
+    steering.pick('Leave', id, steering.rests, function(run, full)
+      steering.send('assist.later', run, full)
+    end)
+  end,
+  follow = function(id)
+    steering.pick('Follow', id, steering.live_or_rests, function(run, full)
+      show_events(run and run.id or full)
+    end)
   end,
   undo = function(id)
     control('assist.undo', id, function(run)
@@ -229,8 +367,8 @@ local controls = {
     control('assist.decline', id, waiting)
   end,
   resume = function(id)
-    control('assist.resume', id, function(run)
-      return run.state == 'paused'
+    steering.pick('Resume', id, steering.rests, function(run, full)
+      steering.send('assist.resume', run, full)
     end)
   end,
   log = function(id)
@@ -260,8 +398,11 @@ local controls = {
   end,
 }
 
+controls.cancel = controls.stop
+controls.runs = controls.sessions
+
 --- Verbs that never take a run.
-local bare = { sessions = true, status = true, restart = true, key = true, new = true }
+local bare = { runs = true, sessions = true, status = true, restart = true, key = true, new = true }
 
 local function answer(words)
   local card = require('assist.card')
@@ -293,6 +434,10 @@ function M.parse(line, whole)
     return 'ask', line
   end
   if intents[first] or first == 'answer' then
+    return first, rest
+  end
+  -- "tell me how this works" is a question, and so is everything while there is no run to tell it to
+  if first == 'tell' and not rest:match('^me%f[%W]') and runs.newest(steering.live_or_rests) then
     return first, rest
   end
   if controls[first] then
@@ -327,6 +472,8 @@ function M.run(opts)
     controls[verb](rest ~= '' and rest or nil)
   elseif verb == 'answer' then
     answer(rest)
+  elseif verb == 'tell' then
+    steering.tell(rest)
   else
     local range, problem = range_of(opts)
     if problem then
@@ -343,13 +490,16 @@ function M.complete(lead, line)
   local verb = before:match('^(%S+)%s+%S*$')
   local words = {}
   if verb and controls[verb] and not bare[verb] then
+    local steers = { pause = runs.is_live, stop = runs.is_live, cancel = runs.is_live, resume = steering.rests, later = steering.rests }
     for _, run in ipairs(runs.all()) do
-      words[#words + 1] = run.id
+      if run.id and (not steers[verb] or steers[verb](run)) then
+        words[#words + 1] = run.id
+      end
     end
   elseif not before:match('%s') then
     words = vim.tbl_keys(intents)
     vim.list_extend(words, vim.tbl_keys(controls))
-    words[#words + 1] = 'answer'
+    vim.list_extend(words, { 'answer', 'tell' })
     table.sort(words)
   end
   return vim.tbl_filter(function(word)
@@ -373,6 +523,8 @@ function M.plug(verb)
   end
   if verb == 'answer' then
     answer('')
+  elseif verb == 'tell' then
+    steering.tell('')
   elseif controls[verb] then
     controls[verb]()
   else

@@ -53,6 +53,9 @@ end
 local function shown()
   local time = vim.uv.now()
   return vim.tbl_filter(function(run)
+    if runs.is_elsewhere(run) then
+      return false -- listed by `:Assist runs`
+    end
     return runs.is_live(run) or run.ended and time - run.ended < config.options.linger
   end, runs.all())
 end
@@ -109,7 +112,7 @@ local function hint(list)
   if waits then
     return ':Assist confirm · :Assist decline'
   elseif live then
-    return ':Assist cancel'
+    return ':Assist cancel · pause · tell'
   end
   local last = list[#list]
   if last.state == 'paused' then
@@ -266,10 +269,17 @@ end
 --- One line for a status line; empty when nothing runs.
 ---@return string
 function M.status()
-  local live = vim.tbl_filter(runs.is_live, runs.all())
+  local live, elsewhere = {}, 0
+  for _, run in ipairs(runs.all()) do
+    if runs.is_live(run) and runs.is_elsewhere(run) then
+      elsewhere = elsewhere + 1
+    elseif runs.is_live(run) then
+      live[#live + 1] = run
+    end
+  end
   local run = live[#live]
   if not run then
-    return ''
+    return elsewhere > 0 and ('Assist: %d elsewhere'):format(elsewhere) or ''
   end
   local more = #live > 1 and (' (+%d)'):format(#live - 1) or ''
   return ('%s Assist: %s%s'):format((sign(run)), cut(run.doing or run.title, 40), more)

@@ -1,4 +1,4 @@
---- What this Neovim knows of runs: made from the server's events, shown by `assist.progress` and `assist.answer`.
+--- What this Neovim knows of runs: made from the server's events and, of those that work elsewhere, its list. Shown by `assist.progress` and `assist.answer`.
 
 local config = require('assist.config')
 local documents = require('assist.documents')
@@ -22,6 +22,12 @@ local M = {}
 ---@field summary? string
 ---@field changed string[]
 ---@field mark? integer extmark of what it works on
+---@field row? table what the server's list says of it, while it has not ended
+---@field heard integer when its last event was told, in milliseconds since 1970; 0 where none was
+---@field seq integer the number of that event
+---@field followed? boolean it works elsewhere and is watched here
+---@field replaying? number what had happened is told again, up to the event of this number
+---@field asked? table the question that is open while that goes on
 
 --- All runs of this session, oldest first.
 ---@type assist.Run[]
@@ -115,6 +121,8 @@ function M.begin(about)
     parts = {},
     changed = {},
     began = now(),
+    heard = 0,
+    seq = 0,
   }
   runs[#runs + 1] = run
   changed(run)
@@ -155,7 +163,7 @@ function M.accepted(run, id, client)
         break
       end
     end
-    for _, field in ipairs({ 'state', 'doing', 'component', 'parts', 'percent', 'ended', 'summary', 'changed' }) do
+    for _, field in ipairs({ 'state', 'doing', 'component', 'parts', 'percent', 'ended', 'summary', 'changed', 'heard', 'seq', 'row' }) do
       run[field] = early[field]
     end
     require('assist.answer').moved(early, run)
@@ -214,6 +222,7 @@ local kinds = {
         run.summary = text(data.message) or 'Paused; `:Assist resume` goes on with it.'
       end
       if data.state ~= 'awaiting_confirmation' then
+        run.asked = nil
         require('assist.card').settled(run.id)
       end
     end
@@ -244,10 +253,22 @@ local kinds = {
   end,
   approval_requested = function(run, data)
     run.doing = text(data.question) or 'Waits for you'
-    require('assist.card').requested(run, data)
+    if run.replaying then
+      run.asked = data -- most were answered long ago
+    else
+      require('assist.card').requested(run, data)
+    end
   end,
   text = function(run, data)
     require('assist.answer').add(run, data)
+  end,
+  command = function(run, data)
+    local output = data.state == 'output' and text(data.text)
+    if data.state == 'started' then
+      run.doing = 'Running ' .. tostring(data.command)
+    elseif output then
+      run.doing = output:match('([^\n]*%S[^\n]*)%s*$') or run.doing
+    end
   end,
   completed = function(run, data)
     run.state = text(data.state) or 'done'
@@ -257,6 +278,92 @@ local kinds = {
   end,
 }
 
+--- What is told again comes to its end: from here on it is news.
+local function settle(run)
+  if run.replaying and run.seq >= run.replaying then
+    run.replaying = nil
+    if run.asked then
+      local asked = run.asked
+      run.asked = nil
+      require('assist.card').requested(run, asked)
+    end
+  end
+  if not run.replaying and not M.is_live(run) then
+    run.followed = nil
+  end
+end
+
+--- A run of another process is followed: what had happened is about to be told again.
+---@param run assist.Run
+function M.replay(run)
+  run.followed, run.replaying = true, math.huge
+end
+
+--- What is told again ends with the event of this number.
+---@param run assist.Run
+---@param last integer
+function M.replay_until(run, last)
+  run.replaying = last
+  settle(run)
+  changed(run)
+end
+
+--- Whether it works in another process, and only the server's list tells of it.
+---@param run assist.Run
+---@return boolean
+function M.is_elsewhere(run)
+  return run.row ~= nil and not run.row.here and run.heard == 0
+end
+
+--- Takes an `assist/runs` or `assist/resting` notification: the runs that have not ended. Of what it says and what events said the
+--- newer counts.
+---@param client integer
+---@param rows table[]
+---@param all boolean whether runs that are not among them have ended
+function M.list(client, rows, all)
+  local present = {}
+  for index = #rows, 1, -1 do -- the newest comes first
+    local row = rows[index]
+    local run = M.find(row.runId)
+    if not run then
+      run = M.begin({ intent = 'run', prompt = row.task })
+      run.id, run.client = row.runId, client
+    end
+    run.row = row
+    present[row.runId] = true
+    if run.intent == 'run' and text(row.task) then
+      run.title = row.task:match('^%s*([^\n]*)')
+    end
+    if (tonumber(row.updatedAt) or 0) > run.heard and run.state ~= row.status then
+      run.state = row.status
+      if M.is_live(run) then
+        run.ended = nil
+      else
+        run.ended = 0 -- not here, and not now
+      end
+    end
+    if run.state ~= 'paused' then
+      require('assist.card').goes_on(run.id)
+    end
+    changed(run)
+  end
+  if not all then
+    return
+  end
+  for _, run in ipairs(vim.list_slice(runs)) do
+    if run.client == client and run.row and not present[run.id] then
+      run.row = nil
+      require('assist.card').goes_on(run.id)
+      if run.heard == 0 then
+        M.abandon(run)
+      elseif run.state == 'paused' then
+        run.state = 'stopped'
+        changed(run)
+      end
+    end
+  end
+end
+
 --- Takes an `assist/event` notification.
 ---@param client integer
 ---@param event table
@@ -265,6 +372,8 @@ function M.event(client, event)
     return
   end
   local run = known(event.run, client)
+  run.seq = math.max(run.seq, tonumber(event.seq) or 0)
+  run.heard = math.max(run.heard, tonumber(event.ts) or 0, 1)
   local kind = kinds[event.type]
   if kind then
     kind(run, type(event.data) == 'table' and event.data or {})
@@ -273,6 +382,7 @@ function M.event(client, event)
     run.ended = run.ended or now()
     clear_mark(run)
   end
+  settle(run)
   changed(run)
   if config.options.on_event then
     local ok, problem = pcall(config.options.on_event, event)

@@ -1,12 +1,13 @@
 //! One workspace's engine: it registers runs, owns them while they live, and lets them go.
 //!
 //! `open.rs` opens the workspace and keeps it; `begin.rs` begins runs and goes on with them; `steer.rs` says to a run what the
-//! user wants of it; `follow.rs` shows one that works in whatever process.
+//! user wants of it; `follow.rs` shows one that works in whatever process; `unended.rs` lists those that have not ended.
 
 mod begin;
 mod follow;
 mod open;
 mod steer;
+mod unended;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ use crate::settings::{Options, Settings};
 pub use follow::{Follow, Next};
 pub(crate) use open::is_alive;
 pub use steer::Heard;
+pub use unended::Unended;
 
 /// How long a shutdown waits for its runs to come to rest.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
@@ -118,6 +120,7 @@ pub struct Engine {
     owner: Owner,
     client: String,
     notices: Vec<String>,
+    interrupted: Vec<String>,
     closed: AtomicBool,
     /// The user's own ledger, opened at the first call that may cost something.
     purse: tokio::sync::OnceCell<Purse>,
@@ -158,10 +161,15 @@ impl Engine {
         &self.store
     }
 
-    /// What the user should know after opening: files that were recovered, runs that were paused, a database that
-    /// could not be written. One sentence each.
+    /// What the user should know after opening: files that were recovered, a database that could not be written. One
+    /// sentence each.
     pub fn notices(&self) -> &[String] {
         &self.notices
+    }
+
+    /// The runs whose owner was found dead at opening: one sentence each, which says how they go on.
+    pub fn interrupted(&self) -> &[String] {
+        &self.interrupted
     }
 
     /// The editor's own settings, from now on.

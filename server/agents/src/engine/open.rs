@@ -68,7 +68,7 @@ impl Engine {
         }
         notices.extend(wiring.notices());
         let mut engine = Self::over(workspace, store, wiring, clock, client, notices);
-        engine.notices.extend(engine.pause_orphans().await?);
+        engine.interrupted = engine.pause_orphans().await?;
         let engine = Arc::new(engine);
         tokio::spawn(heartbeat(Arc::downgrade(&engine)));
         tokio::spawn(tidy(Arc::downgrade(&engine)));
@@ -120,6 +120,7 @@ impl Engine {
             owner,
             client: client.to_owned(),
             notices,
+            interrupted: Vec::new(),
             closed: AtomicBool::new(false),
             purse: tokio::sync::OnceCell::new(),
         }

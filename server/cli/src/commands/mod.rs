@@ -57,7 +57,7 @@ async fn open(global: Global, file: Option<&Path>) -> Result<Arc<Engine>, Stop> 
     let wiring: Arc<dyn Wiring> = Arc::new(Config::new(global));
     let clock: Arc<dyn Clock> = SystemClock::shared();
     let engine = Engine::open(&root, Trust::Trusted, wiring, clock, "cli").await?;
-    for notice in engine.notices() {
+    for notice in engine.notices().iter().chain(engine.interrupted()) {
         let _ = writeln!(std::io::stderr(), "assist: {}", plain(notice));
     }
     Ok(engine)

@@ -59,9 +59,6 @@ export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disp
           editor.revealRange(new vscode.Range(document.lineCount - 1, 0, document.lineCount - 1, 0));
         }
       }),
-      vscode.workspace.onDidCloseTextDocument(({ uri }) => {
-        if (uri.scheme === SCHEME) this.shown.delete(uri.query);
-      }),
     ];
   }
 

@@ -313,7 +313,6 @@ export const scenarios = {
       await vscode.shot("21-followed");
       await card.getByRole("button", { name: "Start", exact: true }).click();
       await card.locator("#answer", { hasText: "The navigation is there." }).waitFor();
-      await vscode.shows(/\scompleted\s+done/);
       await vscode.ready();
       await vscode.shot("22-ended");
       assert.match(fs.readFileSync(path.join(folder, "src", "top.tsx"), "utf8"), /function Top/);

@@ -27,13 +27,14 @@ const UNDO: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("discard"
 const RESUME: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("debug-continue"), tooltip: "Go on with this run" };
 
 export class Sessions implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
   private readonly shown = new Map<string, vscode.Uri>();
   private redraw: NodeJS.Timeout | undefined;
   private readonly stale = new Set<string>();
   private readonly subscriptions: vscode.Disposable[];
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changed.event;
+  // After the event: whoever registers is asked for it at once.
+  private readonly registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
 
   constructor(
     private readonly session: Session,

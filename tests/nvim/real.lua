@@ -478,12 +478,21 @@ local function stands(nvim, state)
   nvim:wait(('require("assist.runs").newest() and require("assist.runs").newest().state == %q'):format(state))
 end
 
+--- Waits until the run of a Neovim that has gone rests: its server says so after it has let go of the model.
+local function rests(folder)
+  local listed
+  assert(vim.wait(driver.PATIENCE, function()
+    listed = vim.system({ os.getenv('ASSIST_TEST_BIN'), 'sessions', '--json' }, { cwd = folder, text = true }):wait()
+    return listed.stdout:find('"paused"', 1, true) ~= nil
+  end, 5), 'it does not rest')
+end
+
 test('reopened', function()
   local nvim, folder = open()
   nvim:type('5GV2j:Assist make the title open on click<CR>')
   simulator.held(1)
   nvim:stop()
-  simulator.disconnected(1)
+  rests(folder)
   local again = driver.start({ cwd = folder, setup = 'require("assist").setup({ cmd = vim.env.ASSIST_TEST_BIN })' })
   again:edit(folder .. '/src/page.tsx')
   again:wait('require("assist.card").open() ~= nil')
@@ -547,7 +556,7 @@ test('plain, reopened', function()
   nvim:type('5GV2j:Assist make the title open on click<CR>')
   simulator.held(1)
   nvim:stop()
-  simulator.disconnected(1)
+  rests(folder)
   local plain = driver.start({ cwd = folder, plugin = false })
   plain:edit(folder .. '/src/page.tsx')
   plain:lua([[

@@ -273,10 +273,11 @@ export const scenarios = {
 
   // A run is paused, told something, offered when the window comes back, and goes on; then there is nothing left to steer.
   reopened: {
-    async run(vscode) {
+    async run(vscode, world) {
       await vscode.openFile(...COUNTER);
       await vscode.select(5, 12);
       await ask(vscode, "Add a reset button after a rest");
+      await held(world);
       await vscode.status.locator(".codicon-loading").waitFor();
       await vscode.command("Assist: Pause Run");
       await vscode.ready();

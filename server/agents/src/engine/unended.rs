@@ -65,15 +65,15 @@ impl Engine {
         Ok(runs)
     }
 
-    /// The runs that rest, that nobody works on, and that the user has not put off: newest first.
+    /// The runs that rest and that the user has not put off: newest first.
     ///
     /// # Errors
     /// [`EngineError::Store`].
     pub async fn resting(&self) -> Result<Vec<Session>, EngineError> {
         let mut resting = Vec::new();
         for run in self.unended().await? {
-            let rests = run.session.status == RunState::Paused && !run.here && run.elsewhere.is_none();
-            if rests && !self.is_put_off(run.session.id).await? {
+            // Who has just paused it may hold its lease for a moment more.
+            if run.session.status == RunState::Paused && !self.is_put_off(run.session.id).await? {
                 resting.push(run.session);
             }
         }

@@ -199,6 +199,10 @@ async fn pages_that_are_too_large_no_text_or_not_there_are_told_apart() {
         let error = gateway.read_page(&format!("{}{path}", simulator.url), true).await.unwrap_err();
         assert!(matches!(&error, WebError::Nothing { .. }) && error.to_string().contains(why), "{error}");
     }
-    let error = gateway.read_page("http://127.0.0.1:1/", true).await.unwrap_err();
+    // Whoever listens there hangs up at once. The port is held, so that no other server can come to it meanwhile.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let error = gateway.read_page(&format!("http://{address}/"), true).await.unwrap_err();
     assert!(matches!(error, WebError::Failed(GatewayError::Network { .. })), "{error}");
 }

@@ -316,6 +316,7 @@ export const scenarios = {
       await card.locator("#answer", { hasText: "The navigation is there." }).waitFor();
       await vscode.ready();
       await vscode.shot("22-ended");
+      await vscode.shows(/\scompleted\s+done/);
       assert.match(fs.readFileSync(path.join(folder, "src", "top.tsx"), "utf8"), /function Top/);
     },
   },

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use assist_simulator::{Script, Simulator};
-use assist_store::Store;
+use assist_store::{Seal, Store};
 use assist_tests::{Folder, binary};
 use serde_json::Value;
 
@@ -136,9 +136,22 @@ impl Desk {
         Running::start(self.command(args).stdin(Stdio::null()), None)
     }
 
+    /// Opens the workspace's database as this user's own: where the test comes first, it is the user's all the same.
+    fn open_store(&self) -> Store {
+        let data = self
+            .variables
+            .get("ASSIST_DATA_DIR")
+            .map_or_else(|| Path::new(&self.variables["HOME"]).join(".local/share/assist"), PathBuf::from);
+        // Where that folder cannot be used, every database is believed.
+        let seal = Seal::of_user(&data).ok();
+        let folder = self.folder.path(".assist");
+        let store = Store::open_patiently(&folder, seal.as_ref(), |waited| waited < PATIENCE);
+        store.expect("the database can be opened")
+    }
+
     /// Looks into the workspace's database.
     pub fn store<T: Send>(&self, look: impl AsyncFnOnce(&Store) -> T + Send) -> T {
-        let store = Store::open(&self.folder.path(".assist")).expect("the database can be opened");
+        let store = self.open_store();
         // On a thread of its own, since a test of the server is in a runtime already.
         std::thread::scope(|scope| {
             let looking = scope.spawn(|| {
@@ -157,7 +170,7 @@ impl Desk {
     pub async fn store_when(&self, run: &str, state: &str) {
         let deadline = std::time::Instant::now() + PATIENCE;
         let run = run.parse().expect("a run's id");
-        let store = Store::open(&self.folder.path(".assist")).expect("the database can be opened");
+        let store = self.open_store();
         loop {
             let session = store.sessions().get(run).await.expect("the run is there");
             if session.status.as_str() == state {

@@ -105,13 +105,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError::WrongState`] when the run has ended.
     pub async fn cancel(&self, run: RunId) -> Result<Heard, EngineError> {
-        if let Some(handle) = self.handle(run) {
-            if !handle.comes_to_rest() {
-                handle.halt(Halt::Stop);
-                return Ok(Heard::Here);
-            }
-            // One that was about to rest is stopped where it rests.
-            handle.rested().await;
+        // One that was about to rest is stopped where it rests.
+        if let Some(handle) = self.at_work(run).await {
+            handle.halt(Halt::Stop);
+            return Ok(Heard::Here);
         }
         match self.state_elsewhere(run).await? {
             RunState::Paused => {
@@ -139,7 +136,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::WrongState`] when the run rests already or has ended.
     pub async fn pause(&self, run: RunId) -> Result<Heard, EngineError> {
-        if let Some(handle) = self.handle(run) {
+        if let Some(handle) = self.at_work(run).await {
             handle.halt(Halt::Pause(PauseReason::User));
             return Ok(Heard::Here);
         }
@@ -166,7 +163,7 @@ impl Engine {
             ));
         }
         let input = Input::Tell(words.to_owned());
-        if self.handle(run).is_some() {
+        if self.at_work(run).await.is_some() {
             self.send(run, &input).await?;
             self.listen().await?;
             return Ok(Heard::Here);
@@ -203,6 +200,16 @@ impl Engine {
             self.clock.sleep(LISTEN / 3).await;
         }
         Ok(false)
+    }
+
+    /// A run that is at work here. One that comes to rest in this moment is waited for: to halt or to tell it would be without effect.
+    async fn at_work(&self, run: RunId) -> Option<Arc<Handle>> {
+        let handle = self.handle(run)?;
+        if handle.comes_to_rest() {
+            handle.rested().await;
+            return None;
+        }
+        Some(handle)
     }
 
     /// Where a run stands that this process does not own. If its owner has died, it is paused.

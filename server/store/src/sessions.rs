@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::{Result, StoreError};
 use crate::lane::Durability;
 use crate::leases::{self, Owner};
-use crate::{ChangedFile, Store, changed_files, conversations, rows};
+use crate::{ChangedFile, NewCheckpoint, Store, changed_files, conversations, rows};
 
 /// The runs of a store.
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +130,28 @@ const MOVE: &str = "UPDATE agent_sessions SET
         updated_at = :at
     WHERE id = :id";
 
+fn insert(tx: &Transaction<'_>, session: &NewSession, at: Timestamp) -> Result<()> {
+    let conversation = session.conversation;
+    conversations::begin(tx, conversation, &session.project_id, "assist", None, at)?;
+    rows::run(
+        tx,
+        INSERT,
+        named_params! {
+            ":id": session.id.to_string(),
+            ":project": session.project_id,
+            ":module": session.module,
+            ":app_name": session.app_name,
+            ":app_path": session.app_path,
+            ":task": session.task,
+            ":intent": session.intent,
+            ":conversation": conversation.to_string(),
+            ":client": session.client,
+            ":at": at.0,
+        },
+    )?;
+    conversations::link(tx, conversation, session.id)
+}
+
 impl Sessions<'_> {
     /// Registers a run as `pending`, and links it with its conversation.
     ///
@@ -139,27 +161,19 @@ impl Sessions<'_> {
     /// # Errors
     /// [`StoreError`] when it could not be written.
     pub async fn create(&self, session: NewSession, at: Timestamp) -> Result<()> {
+        self.0.write(Durability::Normal, move |tx| insert(tx, &session, at)).await
+    }
+
+    /// As [`Sessions::create`], with the checkpoint that the run begins from, in the same transaction: a run that is there at all can
+    /// go on. On the disk, not only in its cache, when the call returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it could not be written.
+    pub async fn begin(&self, session: NewSession, first: NewCheckpoint, at: Timestamp) -> Result<()> {
         self.0
-            .write(Durability::Normal, move |tx| {
-                let conversation = session.conversation;
-                conversations::begin(tx, conversation, &session.project_id, "assist", None, at)?;
-                rows::run(
-                    tx,
-                    INSERT,
-                    named_params! {
-                        ":id": session.id.to_string(),
-                        ":project": session.project_id,
-                        ":module": session.module,
-                        ":app_name": session.app_name,
-                        ":app_path": session.app_path,
-                        ":task": session.task,
-                        ":intent": session.intent,
-                        ":conversation": conversation.to_string(),
-                        ":client": session.client,
-                        ":at": at.0,
-                    },
-                )?;
-                conversations::link(tx, conversation, session.id)
+            .write(Durability::Full, move |tx| {
+                insert(tx, &session, at)?;
+                first.insert(tx, at).map(drop)
             })
             .await
     }

@@ -71,9 +71,8 @@ impl Engine {
         };
         // The lease comes first: another process must never see an unowned run and pause it.
         self.take_lease(id).await?;
-        self.store.sessions().create(session, now).await?;
         let task = pipeline::Task::new(anchored, conversation);
-        task.save(&self.store, id, now).await?;
+        self.store.sessions().begin(session, task.checkpoint(id), now).await?;
         self.start(id, task, settings, gateway, host);
         Ok(Started { run: id, conversation })
     }

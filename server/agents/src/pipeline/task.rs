@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use assist_base::{ByteRange, ConversationId, DocPath, EventKind, MessageId, Revision, RunId, Timestamp};
 use assist_gateway::Tier;
-use assist_store::{Store, StoreError};
+use assist_store::{NewCheckpoint, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::answers;
@@ -123,8 +123,14 @@ impl Task {
         }
     }
 
-    /// Keeps the task as the run's first checkpoint.
+    /// Keeps the task as it was asked for, for a later resume.
     pub(crate) async fn save(&self, store: &Store, run: RunId, now: Timestamp) -> Result<(), StoreError> {
+        store.checkpoints().add(run, ASKED, None, self.checkpoint(run).data, now).await?;
+        Ok(())
+    }
+
+    /// The task as it was asked for, as the checkpoint that its run begins from.
+    pub(crate) fn checkpoint(&self, run: RunId) -> NewCheckpoint {
         let row = AskedRow {
             request: self.request.clone(),
             conversation: self.conversation,
@@ -132,8 +138,7 @@ impl Task {
             selected: self.selected.clone(),
         };
         let data = serde_json::to_value(row).unwrap_or_default();
-        store.checkpoints().add(run, ASKED, None, data, now).await?;
-        Ok(())
+        NewCheckpoint { run, stage: ASKED.to_owned(), component: None, data }
     }
 
     /// Says which message is being received, for a later resume.

@@ -1,6 +1,6 @@
 use assist_base::event::EVENT_VERSION;
 use assist_base::{EventKind, PauseReason, RunId, RunState};
-use assist_store::{Found, ListFilter, NewEvent, Store, StoreError, TransitionNote};
+use assist_store::{Found, ListFilter, NewCheckpoint, NewEvent, Store, StoreError, TransitionNote};
 use serde_json::json;
 
 use crate::{at, new_session, store_with_run};
@@ -21,6 +21,19 @@ async fn a_run_reads_back_as_it_was_registered() {
     assert_eq!((run.status, run.created_at, run.started_at), (RunState::Pending, at(5), None));
     let conversation = store.conversations().get(asked.conversation).await.unwrap();
     assert_eq!(conversation.sessions, [asked.id]);
+}
+
+#[tokio::test]
+async fn a_run_begins_with_its_first_checkpoint_or_not_at_all() {
+    let store = Store::in_memory().unwrap();
+    let (begun, refused) = (new_session(RunId::new()), new_session(RunId::new()));
+    let first = |run| NewCheckpoint { run, stage: "asked".into(), component: None, data: json!({ "n": 1 }) };
+    store.sessions().begin(begun.clone(), first(begun.id), at(5)).await.unwrap();
+    assert_eq!(store.sessions().get(begun.id).await.unwrap().status, RunState::Pending);
+    assert_eq!(store.checkpoints().latest(begun.id).await.unwrap().unwrap().data, json!({ "n": 1 }));
+
+    store.sessions().begin(refused.clone(), first(RunId::new()), at(6)).await.unwrap_err();
+    assert!(store.sessions().get(refused.id).await.is_err());
 }
 
 #[tokio::test]

@@ -6,6 +6,9 @@
 //!
 //! An answer that broke off is gone on with in calls of their own, named by the message, by the checkpoint of the text that
 //! they go on from, and by their number; so a process that goes on repeats what was joined from what is kept.
+//!
+//! An answer that its model refused to go on with, that filled the context or that had no end is kept as a record, and passed
+//! over: its call is made anew, under the same name, when the run is resumed.
 
 use assist_base::{MessageId, RunId};
 use assist_gateway::{Keep, KeptAnswer};
@@ -22,8 +25,17 @@ pub(crate) fn checkpoint(keep: Keep) -> NewCheckpoint {
     NewCheckpoint { run: keep.run, stage: ANSWER.to_owned(), component: Some(keep.name), data }
 }
 
-/// The answer that a run has kept under this name; none where it cannot be read any more.
+/// The answer that a run has kept under this name; none where it cannot be read any more, or is not to be told again.
 pub(crate) async fn kept(store: &Store, run: RunId, name: &str) -> Result<Option<KeptAnswer>, StoreError> {
+    Ok(latest(store, run, name).await?.filter(KeptAnswer::is_told_again))
+}
+
+/// Whether the last answer under this name is not to be told again.
+pub(crate) async fn is_spoilt(store: &Store, run: RunId, name: &str) -> Result<bool, StoreError> {
+    Ok(latest(store, run, name).await?.is_some_and(|answer| !answer.is_told_again()))
+}
+
+async fn latest(store: &Store, run: RunId, name: &str) -> Result<Option<KeptAnswer>, StoreError> {
     let row = store.checkpoints().latest_of(run, ANSWER, name).await?;
     Ok(row.and_then(|row| serde_json::from_value(row.data).ok()))
 }
@@ -72,9 +84,14 @@ impl Continuations {
     pub(crate) async fn kept(&self, run: &Run) -> Result<Option<usize>, Break> {
         let beginning = self.beginning();
         let rows = run.store().checkpoints().list(run.id).await?;
-        let mut names =
-            rows.iter().filter(|row| row.stage == ANSWER).filter_map(|row| row.component.as_deref());
-        Ok(names.find_map(|name| name.strip_prefix(&beginning)?.parse().ok()))
+        let answers = rows.into_iter().filter(|row| row.stage == ANSWER);
+        Ok(answers
+            .filter_map(|row| {
+                let attempt = row.component?.strip_prefix(&beginning)?.parse().ok()?;
+                let answer: KeptAnswer = serde_json::from_value(row.data).ok()?;
+                answer.is_told_again().then_some(attempt)
+            })
+            .next())
     }
 
     /// The call had an answer.

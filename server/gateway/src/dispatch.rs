@@ -42,6 +42,7 @@ impl Gateway {
         let inner = &self.inner;
         if let Some(name) = &extras.keep_as
             && let Some(answer) = inner.books.kept(call.run, name).await
+            && answer.is_told_again()
         {
             return Ok(answer.again());
         }

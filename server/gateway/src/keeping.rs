@@ -5,6 +5,9 @@
 //! told again, for nothing. Such a call is also read to its end whatever its reader does meanwhile, for an answer that waits in
 //! a socket is lost with the process. A call that is dropped keeps nothing.
 //!
+//! An answer that its model refused to go on with, that filled the context, or that had no end is kept as well, so that
+//! nothing received is lost, but not told again: whoever comes back to it wants another.
+//!
 //! Limits: a stream runs at most [`AHEAD`] pieces ahead of its reader.
 
 use std::pin::Pin;
@@ -17,17 +20,20 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::stream::Item;
-use crate::{Choice, Chunk, ChunkStream, Completion, ModelRef, StopReason, Turn, Usage};
+use crate::{Choice, Chunk, ChunkStream, Completion, GatewayError, ModelRef, StopReason, Turn, Usage};
 
 /// How many pieces may wait for a reader: more than a long answer has, and no door for a server that never ends.
 const AHEAD: usize = 16 * 1024;
+
+/// How the end of an answer is called that was stopped since it went on past its limit.
+const ENDLESS: &str = "endless";
 
 /// An answer of a run, whole or broken off. It is stored as JSON; fields may be added, so unknown ones are ignored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeptAnswer {
     /// What the model said. Of an answer that is not whole the text only.
     pub turn: Turn,
-    /// How it ended, as [`StopReason::as_str`] calls it.
+    /// How it ended, as [`StopReason::as_str`] calls it; `endless` where it had to be stopped.
     pub stop: String,
     /// The registry name of the provider that answered.
     pub provider: String,
@@ -53,9 +59,20 @@ impl KeptAnswer {
         Self { turn: Turn::assistant(text), stop, provider: String::new(), model: String::new() }
     }
 
-    pub(crate) fn of(turn: &Turn, stop: &StopReason, model: &ModelRef) -> Self {
+    pub(crate) fn of(turn: &Turn, done: &Completion, model: &ModelRef) -> Self {
         let ModelRef { provider, model } = model.clone();
-        Self { turn: turn.clone(), stop: stop.as_str().to_owned(), provider, model }
+        let stop = match done.error {
+            Some(GatewayError::Endless { .. }) => ENDLESS,
+            _ => done.stop.as_str(),
+        };
+        Self { turn: turn.clone(), stop: stop.to_owned(), provider, model }
+    }
+
+    /// Whether it is told again to whoever makes its call once more. One that was refused, had no room or had no end is not:
+    /// its call is made anew.
+    pub fn is_told_again(&self) -> bool {
+        let spoilt = [StopReason::Filter.as_str(), StopReason::ContextExceeded.as_str(), ENDLESS];
+        !spoilt.contains(&self.stop.as_str())
     }
 
     /// The stream of it: all of its text, and the end.

@@ -295,7 +295,7 @@ impl Ledger {
             usage,
         };
         let turn = turn(&completion.stop);
-        self.settle(Some((&completion.stop, &turn))).await;
+        self.settle(Some((&completion, &turn))).await;
         (completion, turn)
     }
 
@@ -306,7 +306,7 @@ impl Ledger {
         self.settle(None).await;
     }
 
-    async fn settle(&mut self, ended: Option<(&StopReason, &Turn)>) {
+    async fn settle(&mut self, ended: Option<(&Completion, &Turn)>) {
         if let Some(task) = self.settling(ended) {
             // In a task of its own, so that a caller who goes away now does not leave it half done.
             match &self.runtime {
@@ -318,17 +318,17 @@ impl Ledger {
 
     fn settling(
         &mut self,
-        ended: Option<(&StopReason, &Turn)>,
+        ended: Option<(&Completion, &Turn)>,
     ) -> Option<impl Future<Output = ()> + Send + use<>> {
         let reservation = self.reservation.take()?;
         let usage = self.usage();
         let cost_usd = self.cost(&usage);
         let saved_usd = self.saved(&usage);
-        let keep = self.keep_as.take().zip(ended).map(|((run, name, model), (stop, turn))| {
-            let answer = KeptAnswer::of(turn, stop, &model);
+        let keep = self.keep_as.take().zip(ended).map(|((run, name, model), (done, turn))| {
+            let answer = KeptAnswer::of(turn, done, &model);
             Box::new(Keep { run, name, answer })
         });
-        let (stop, request_id) = (ended.map(|(stop, _)| stop.clone()), self.request_id.take());
+        let (stop, request_id) = (ended.map(|(done, _)| done.stop.clone()), self.request_id.take());
         let settlement = Settlement { usage, cost_usd, stop, request_id, saved_usd, keep };
         let books = Arc::clone(&self.books);
         Some(async move { books.settle(reservation, settlement).await })

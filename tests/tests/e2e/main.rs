@@ -46,6 +46,7 @@ mod sessions;
 mod shadow;
 #[cfg(unix)]
 mod ship;
+mod spoilt;
 mod steering;
 #[cfg(unix)]
 mod strange;

@@ -12,7 +12,7 @@ use crate::answers;
 use crate::assist::{Bench, Talk, knowledge, reading_tools};
 use crate::calls;
 use crate::orchestrator::Order;
-use crate::pipeline::broken;
+use crate::pipeline::{broken, rests};
 use crate::prompts;
 use crate::run::{Break, Run};
 
@@ -170,6 +170,9 @@ async fn ask(
     };
     let answer = run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?;
     calls::account_for(run, &answer).await?;
+    if let Some(rests) = rests(&answer.done, &answer.choice.model) {
+        return Err(rests);
+    }
     let turn = if answer.is_whole() { answer.turn.clone() } else { Turn::assistant(answer.text.clone()) };
     let said = if answer.text.trim().is_empty() {
         turn.tool_calls().map(|call| call.name.clone()).collect::<Vec<_>>().join(", ")

@@ -26,6 +26,7 @@ use assist_gateway::ToolChoice;
 use assist_store::TransitionNote;
 use serde_json::json;
 
+use crate::answers;
 use crate::ask::{AskRequest, Intent};
 use crate::orchestrator::{self, Report};
 use crate::pipeline::{self, Applier, Task};
@@ -161,7 +162,7 @@ async fn through(run: &Run, task: &mut Task, applier: &mut Applier) -> Result<St
 /// An answer that was cut off and of which much had come is gone on with, not asked for again.
 async fn keep_cut(run: &Run, task: &mut Task, talk: &Talk) -> Result<(), Break> {
     let Some(cut) = talk.cut().filter(|_| task.draft.is_none()) else { return Ok(()) };
-    if talk.has_kept(run).await? {
+    if talk.has_kept(run).await? || answers::is_spoilt(run.store(), run.id, &cut.to_string()).await? {
         return Ok(());
     }
     let messages = run.store().messages().of_run(run.id).await?;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use assist_base::{EventKind, MessageId, TextDelta};
+use assist_base::{EventKind, MessageId, PauseReason, TextDelta};
 use assist_gateway::{
-    Call, Chunk, Completion, Complexity, Extras, GatewayError, Request, StopReason, Tier, ToolChoice, Turn,
+    Call, Chunk, Completion, Complexity, Extras, GatewayError, Request, Tier, ToolChoice, Turn,
 };
 use assist_syntax::{Scanned, Scanner};
 use serde_json::json;
@@ -12,8 +12,9 @@ use serde_json::json;
 use super::bench::Bench;
 use super::talk::Talk;
 use super::tools;
+use crate::answers;
 use crate::calls;
-use crate::pipeline::{Draft, Task, broken, stored_talk};
+use crate::pipeline::{Draft, Task, broken, rests, stored_talk, whole_part};
 use crate::run::{Break, Run};
 
 /// Text is stored at the latest after this time …
@@ -52,7 +53,7 @@ pub(crate) async fn receive(
     tool_choice: ToolChoice,
 ) -> Result<Received, Break> {
     for again in 0..=MAX_AGAIN {
-        let message = talk.next_message(run, task).await?;
+        let message = talk.next_message(run, task, again > 0).await?;
         let call = Call {
             run: run.id,
             agent: "assist".to_owned(),
@@ -89,21 +90,27 @@ pub(crate) async fn receive(
             }
         };
         calls::account(run, &mut stream, &done).await?;
-        if let Some(error @ GatewayError::Endless { .. }) = &done.error {
+        if let Some(rests) = rests(&done, &stream.choice().model) {
             reader.flush(true).await?;
-            return Err(broken(error));
+            let whole = whole_part(&reader.raw, &task.marker);
+            if !whole.is_empty() {
+                answers::keep_cut(run, message, &whole).await?;
+            }
+            return Err(rests);
         }
         let turn = stream.turn().cloned().unwrap_or_else(|| Turn::assistant(reader.raw.clone()));
         match reader.end(&done, turn).await? {
             Some(received) => return Ok(received),
             None if again < MAX_AGAIN => run.say("The answer broke off; asking again").await?,
-            None => {
-                let why = done.error.map_or_else(|| "it was empty".to_owned(), |error| error.to_string());
-                return Err(Break::Failed(format!("The model gave no answer ({why}). Ask again.")));
-            }
+            None => return Err(no_answer(done.error.as_ref())),
         }
     }
-    Err(Break::Failed("The model gave no answer. Ask again.".to_owned()))
+    Err(no_answer(None))
+}
+
+fn no_answer(error: Option<&GatewayError>) -> Break {
+    let sentence = "The model gave no answer: resume to ask again, or with another model.";
+    error.map_or_else(|| Break::Paused(PauseReason::User, sentence.to_owned()), broken)
 }
 
 /// Reads one answer.
@@ -193,20 +200,6 @@ impl<'r> Reader<'r> {
 
     /// Judges the end. None: nothing came that is worth keeping, so it is to be asked for again.
     async fn end(mut self, done: &Completion, turn: Turn) -> Result<Option<Received>, Break> {
-        match done.stop {
-            StopReason::Filter => {
-                return Err(Break::Failed(
-                    "The model refused to go on with this answer: put it in other words or choose another model."
-                        .to_owned(),
-                ));
-            }
-            StopReason::ContextExceeded => {
-                return Err(Break::Failed(
-                    "The model's context is full; begin a new conversation.".to_owned(),
-                ));
-            }
-            _ => {}
-        }
         let ending = self.scanner.finish();
         let held = ending.talk.clone();
         self.code |= ending.partial.is_some();

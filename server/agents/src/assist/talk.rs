@@ -222,11 +222,16 @@ impl Talk {
     }
 
     /// The message that a call is received into, kept before the call is made: that of a call whose answer is kept, where there
-    /// is one. What a call that was cut off had brought,
+    /// is one and another is not wanted (`again`). What a call that was cut off had brought,
     /// and is asked for again, leaves the conversation; the events still hold it.
-    pub(crate) async fn next_message(&mut self, run: &Run, task: &Task) -> Result<MessageId, Break> {
+    pub(crate) async fn next_message(
+        &mut self,
+        run: &Run,
+        task: &Task,
+        again: bool,
+    ) -> Result<MessageId, Break> {
         if let Some(cut) = self.cut.take() {
-            if answers::kept(run.store(), run.id, &cut.to_string()).await?.is_some() {
+            if !again && answers::kept(run.store(), run.id, &cut.to_string()).await?.is_some() {
                 self.cut = Some(cut);
                 return Ok(cut);
             }

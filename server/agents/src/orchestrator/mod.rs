@@ -119,24 +119,28 @@ async fn waves(run: &Run, order: &Order) -> Result<(), Break> {
     let mut at_work = FuturesUnordered::new();
     // What each touches; none is everything.
     let mut busy: Vec<(TaskId, Option<Vec<String>>)> = Vec::new();
+    let mut rests = None;
     loop {
         run.check()?;
+        // A run that comes to rest begins nothing more; what is at work is paid for, and comes to its end.
+        let begins = rests.is_none();
         for task in run.store().tasks().ready(run.id).await? {
             let files = task.input["command"].is_null().then(|| files(&task));
             let clash =
                 busy.iter().any(|(id, others)| *id == task.id || touch(others.as_deref(), files.as_deref()));
-            if task.input["order"] != order.name.as_str() || clash || at_work.len() >= AT_ONCE {
+            if !begins || task.input["order"] != order.name.as_str() || clash || at_work.len() >= AT_ONCE {
                 continue;
             }
             busy.push((task.id, files));
             at_work.push(one(run, order, task, &confirmed));
         }
         match at_work.next().await {
-            None => return Ok(()),
-            Some(finished) => {
-                let id = finished?;
-                busy.retain(|(other, _)| *other != id);
+            None => return rests.map_or(Ok(()), Err),
+            Some(Ok(id)) => busy.retain(|(other, _)| *other != id),
+            Some(Err(halted @ Break::Paused(..))) => {
+                rests.get_or_insert(halted);
             }
+            Some(Err(halted)) => return Err(halted),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::calls;
 use crate::pipeline::builder::broken;
 use crate::pipeline::plan::{self, MAX_LINES, Part, Plan};
 use crate::pipeline::task::Task;
-use crate::pipeline::{race, request};
+use crate::pipeline::{race, request, rests};
 use crate::prompts;
 use crate::run::{Break, Run};
 
@@ -193,6 +193,10 @@ async fn ask(
         Some(answer) => answer,
         None => run.unless_halted(run.gateway.ask(call, extras)).await?.map_err(|error| broken(&error))?,
     };
+    if let Some(rests) = rests(&answer.done, &answer.choice.model) {
+        calls::account_for(run, &answer).await?;
+        return Err(rests);
+    }
     let row = serde_json::to_value(AnsweredRow { raw: answer.text.clone() }).unwrap_or_default();
     run.store().checkpoints().add(run.id, ANSWERED, component, row, run.clock().now()).await?;
     if !was_raced {

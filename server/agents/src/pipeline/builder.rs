@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
-use assist_gateway::{Chunk, Completion, Complexity, Extras, GatewayError, Message, Role, StopReason};
+use assist_gateway::{
+    Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, Role, StopReason,
+};
 use assist_store::NewMessage;
 use assist_syntax::{Block, Component, Scanned, Scanner};
 use serde_json::json;
@@ -13,6 +15,7 @@ use crate::calls;
 use crate::pipeline::applier::{Applied, Applier, Failure};
 use crate::pipeline::edits::{Edits, Put};
 use crate::pipeline::request::Conversation;
+use crate::pipeline::spoilt::{self, whole_part};
 use crate::pipeline::task::{BUILT, COMPONENT, Draft, NOT_PASSED, REPAIRING, RepairRow, Task};
 use crate::prompts;
 use crate::run::{Break, Run};
@@ -59,6 +62,8 @@ pub(crate) struct Builder<'r> {
     resumed: bool,
     /// Components that wait until the answer is whole, where nothing is applied before.
     held: Vec<(Component, usize)>,
+    /// Who gave the last answer.
+    model: ModelRef,
 }
 
 impl<'r> Builder<'r> {
@@ -88,6 +93,7 @@ impl<'r> Builder<'r> {
             edits: Edits::default(),
             resumed: opened,
             held: Vec::new(),
+            model: ModelRef { provider: String::new(), model: String::new() },
         }
     }
 
@@ -200,10 +206,45 @@ impl<'r> Builder<'r> {
     /// Reads the draft: as it comes, as it came where its answer is kept, or as far as it had come before an earlier process
     /// was gone.
     pub(crate) async fn read(&mut self) -> Result<Read, Break> {
+        if self.resumed {
+            self.pass_over_spoilt().await?;
+        }
         let message = self.draft.message.to_string();
         let part =
             self.has_begun() && answers::kept(self.run.store(), self.run.id, &message).await?.is_none();
         if part { self.reread().await } else { self.receive().await }
+    }
+
+    /// Answers that are not gone on with leave the conversation; as records they are kept. Of the draft's own, what stands is gone
+    /// on with; where nothing does, it is asked for in a message of its own.
+    async fn pass_over_spoilt(&mut self) -> Result<(), Break> {
+        let (store, run) = (self.run.store(), self.run.id);
+        let (mut own, stands) = (false, self.has_begun());
+        for message in store.messages().of_run(run).await? {
+            let id = message.id;
+            if message.conversation != self.task.conversation
+                || !message.partial
+                || !answers::is_spoilt(store, run, &id.to_string()).await?
+            {
+                continue;
+            }
+            own |= id == self.draft.message;
+            if !message.content.is_empty() && !(stands && id == self.draft.message) {
+                store.messages().replace(id, "", true, self.run.clock().now()).await?;
+            }
+        }
+        if own && stands {
+            return self.keep_cut(&self.draft.raw).await;
+        }
+        if own {
+            self.draft = Draft::empty();
+            self.resumed = false;
+            self.talk.clear();
+            self.stored_talk = 0;
+            self.stored_raw = 0;
+            self.opened = false;
+        }
+        Ok(())
     }
 
     /// The first call of a draft: components are applied while the rest still streams.
@@ -309,6 +350,7 @@ impl<'r> Builder<'r> {
             };
             match run.unless_halted(step).await {
                 Ok(Some(chunk)) => {
+                    self.model.clone_from(&stream.choice().model);
                     return Ok(chunk.unwrap_or_else(|| Chunk::Done(cut())));
                 }
                 Ok(None) => self.flush(true).await?,
@@ -454,26 +496,12 @@ impl<'r> Builder<'r> {
             return Ok(Read::Whole);
         }
         self.current = ending.partial.map(|component| component.header.name);
-        match &done.stop {
-            StopReason::Filter => {
-                self.keep_cut().await?;
-                return Err(Break::Failed(
-                    "The model refused to go on with this answer: put it in other words or choose another model."
-                        .to_owned(),
-                ));
+        if let Some(rests) = self.rests(&done) {
+            let whole = whole_part(&self.draft.raw, &self.task.marker);
+            if !whole.is_empty() {
+                self.keep_cut(&whole).await?;
             }
-            StopReason::ContextExceeded => {
-                self.keep_cut().await?;
-                return Err(Break::Failed(
-                    "The model's context is full; select less text or begin a new conversation.".to_owned(),
-                ));
-            }
-            _ => {}
-        }
-        if let Some(error @ GatewayError::Endless { .. }) = &done.error {
-            // Continued by itself it would go on for ever.
-            self.keep_cut().await?;
-            return Err(broken(error));
+            return Err(rests);
         }
         let cause = match (&done.error, &done.stop) {
             (Some(error), _) => error.to_string(),
@@ -500,10 +528,15 @@ impl<'r> Builder<'r> {
         !self.applier.changed().is_empty()
     }
 
-    /// Lets what there is of the answer stand as what its call brought: whoever goes on with the run begins anew from there.
-    pub(crate) async fn keep_cut(&self) -> Result<(), Break> {
-        answers::keep_cut(self.run, self.draft.message, &self.draft.raw).await?;
+    /// Lets this beginning of the answer stand as what its call brought: whoever goes on with the run begins anew from there.
+    pub(crate) async fn keep_cut(&self, text: &str) -> Result<(), Break> {
+        answers::keep_cut(self.run, self.draft.message, text).await?;
         Ok(())
+    }
+
+    /// Why the run rests after a call that ended so, if it does.
+    pub(crate) fn rests(&self, done: &Completion) -> Option<Break> {
+        spoilt::rests(done, &self.model)
     }
 
     fn say(&mut self, text: &str) {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use assist_base::EventKind;
-use assist_gateway::{Chunk, GatewayError, Message, Role};
+use assist_gateway::{Chunk, Message, Role, StopReason};
 use assist_syntax::{Scanned, Scanner};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
             return Err(Break::Failed(not_continued(component.as_deref(), &cause)));
         }
         if attempt > MAX_ATTEMPTS {
-            builder.keep_cut().await?;
+            builder.keep_cut(&builder.draft.raw).await?;
             return Err(Break::Failed(given_up(builder, component.as_deref(), &cause)));
         }
 
@@ -75,12 +75,12 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
         let name = continuations.name(attempt);
         let mut stream = match builder.call("ghost_fixer", messages, name).await? {
             Ok(stream) => stream,
-            Err(error @ GatewayError::Budget { .. }) => return Err(broken(&error)),
-            Err(error) if attempt < MAX_ATTEMPTS && !error.retryable() => return Err(broken(&error)),
-            Err(error) => {
+            Err(error) if attempt < MAX_ATTEMPTS && error.retryable() => {
                 cause = error.to_string();
                 continue;
             }
+            // What the user can mend, or time.
+            Err(error) => return Err(broken(&error)),
         };
         let mut continuation = String::new();
         let done = loop {
@@ -92,11 +92,11 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
         };
         continuations.count();
         calls::account(builder.run, &mut stream, &done).await?;
-        if let Some(error @ GatewayError::Endless { .. }) = &done.error {
-            return Err(broken(error));
-        }
-
-        let stitched = if nothing {
+        let rests = builder.rests(&done);
+        let stitched = if rests.is_some() && done.stop == StopReason::Cut {
+            // What had no end is not joined.
+            Err(String::new())
+        } else if nothing {
             Ok((continuation, 0))
         } else if let Some(kept) = kept {
             // An answer without anything in it would only lose what there is.
@@ -120,6 +120,9 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
                 builder.run.emit(EventKind::Continued, data).await?;
             }
             Err(no_anchor) => {
+                if let Some(rests) = rests {
+                    return Err(rests);
+                }
                 cause = no_anchor;
                 continue;
             }

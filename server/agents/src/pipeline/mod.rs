@@ -19,6 +19,7 @@ mod request;
 mod shadow;
 mod signatures;
 mod site;
+mod spoilt;
 mod stages;
 mod task;
 
@@ -30,6 +31,7 @@ pub(crate) use applier::Applier;
 pub(crate) use builder::broken;
 pub(crate) use request::{Conversation, anchor};
 pub(crate) use shadow::ShadowStage;
+pub(crate) use spoilt::{rests, whole_part};
 pub(crate) use task::{Draft, Task, stored_talk};
 
 use crate::ask::AskRequest;

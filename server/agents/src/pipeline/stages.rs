@@ -67,7 +67,7 @@ struct Kept {
 }
 
 impl Kept {
-    async fn load(run: &Run) -> Result<Self, Break> {
+    async fn load(run: &Run, marker: &str) -> Result<Self, Break> {
         let mut kept = Self::default();
         let mut messages: BTreeMap<String, Vec<MessageId>> = BTreeMap::new();
         for checkpoint in run.store().checkpoints().list(run.id).await? {
@@ -98,7 +98,7 @@ impl Kept {
             }
         }
         for (name, messages) in messages {
-            let texts = begun(run.store(), run.id, &messages).await?;
+            let texts = begun(run.store(), run.id, &messages, marker).await?;
             let last = messages.into_iter().zip(texts).rfind(|(_, raw)| raw.is_some());
             let Some((message, Some(raw))) = last else { continue };
             let stored_talk = crate::pipeline::task::stored_talk(run.store(), run.id, message).await?;
@@ -119,7 +119,7 @@ pub(crate) async fn through(run: &Run, task: &Task, changed: &mut Vec<String>) -
         run.say(warning.clone()).await?;
     }
     run.shadow.begin(run, None).await;
-    let mut kept = Kept::load(run).await?;
+    let mut kept = Kept::load(run, &task.marker).await?;
     let plan = match kept.plan.take() {
         Some(plan) => plan,
         None => architect::plan(run, task, std::mem::take(&mut kept.answers)).await?,

@@ -13,7 +13,7 @@ use crate::error::EngineError;
 use crate::host::{Document, Host, Rebased};
 use crate::pipeline::applier::Failure;
 use crate::pipeline::edits::EditedRow;
-use crate::pipeline::request;
+use crate::pipeline::{request, whole_part};
 use crate::run::{Break, Run};
 
 /// The stage names of this pipeline's checkpoints.
@@ -208,7 +208,7 @@ impl Task {
             }
         }
         let messages: Vec<MessageId> = drafts.iter().map(|(message, _)| *message).collect();
-        let begun = begun(store, run, &messages).await?;
+        let begun = begun(store, run, &messages, &row.marker).await?;
         let draft = match drafts.iter().zip(begun).rfind(|(_, raw)| raw.is_some()) {
             Some((&(message, handled), raw)) => {
                 let raw = raw.unwrap_or_default();
@@ -286,12 +286,13 @@ fn beyond_recognition(path: &DocPath) -> Break {
     ))
 }
 
-/// What was received into each of these messages; none where nothing was: such a message is not gone on with but the one
-/// before it, since what it was asked for is told by that.
+/// What was received into each of these messages, as far as it stands; none where nothing does: such a message is not gone on
+/// with but the one before it, since what it was asked for is told by that.
 pub(crate) async fn begun(
     store: &Store,
     run: RunId,
     messages: &[MessageId],
+    marker: &str,
 ) -> Result<Vec<Option<String>>, StoreError> {
     let mut texts: HashMap<MessageId, String> = store
         .messages()
@@ -304,6 +305,9 @@ pub(crate) async fn begun(
     for message in messages {
         let text = texts.remove(message).filter(|text| !text.is_empty());
         begun.push(match text {
+            Some(text) if answers::is_spoilt(store, run, &message.to_string()).await? => {
+                Some(whole_part(&text, marker)).filter(|text| !text.is_empty())
+            }
             Some(text) => Some(text),
             None => answers::kept(store, run, &message.to_string()).await?.map(|_| String::new()),
         });

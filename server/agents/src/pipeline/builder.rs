@@ -228,8 +228,9 @@ impl<'r> Builder<'r> {
             {
                 continue;
             }
-            own |= id == self.draft.message;
-            if !message.content.is_empty() && !(stands && id == self.draft.message) {
+            let is_own = id == self.draft.message;
+            own |= is_own;
+            if !(message.content.is_empty() || is_own && stands) {
                 store.messages().replace(id, "", true, self.run.clock().now()).await?;
             }
         }

@@ -38,6 +38,7 @@ mod lsp_control;
 mod lsp_edits;
 mod lsp_kept;
 mod matrix;
+mod misprints;
 mod newer;
 mod reopening;
 mod reuse;

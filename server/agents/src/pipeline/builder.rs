@@ -14,6 +14,7 @@ use crate::answers;
 use crate::calls;
 use crate::pipeline::applier::{Applied, Applier, Failure};
 use crate::pipeline::edits::{Edits, Put};
+use crate::pipeline::misprints;
 use crate::pipeline::request::Conversation;
 use crate::pipeline::spoilt::{self, whole_part};
 use crate::pipeline::task::{BUILT, COMPONENT, Draft, NOT_PASSED, REPAIRING, RepairRow, Task};
@@ -156,6 +157,13 @@ impl<'r> Builder<'r> {
         {
             self.failures.push(Failure { name: assignment.part.name.clone(), reasons: vec![reason] });
         }
+    }
+
+    /// Notes as failures what the answer, which is read, holds as words though it was meant to be applied.
+    pub(crate) fn note_misprints(&mut self) {
+        self.failures.retain(|failure| !misprints::is_of_misprints(failure));
+        let held_some = self.draft.handled > 0 || self.draft.edited || !self.failures.is_empty();
+        self.failures.extend(misprints::of(&self.talk, self.task, held_some));
     }
 
     /// Puts another beginning in the place of what was received: what follows is read as if it had come so.

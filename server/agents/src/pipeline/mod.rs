@@ -11,6 +11,7 @@ mod builder;
 mod edits;
 mod ghost_fixer;
 mod linter;
+mod misprints;
 mod modules;
 mod part;
 mod plan;
@@ -147,11 +148,12 @@ async fn receive_whole(builder: &mut Builder<'_>) -> Result<Built, Break> {
             Read::Cut(cause) => ghost_fixer::mend(builder, cause).await?,
             read => read,
         };
-        if builder.failures().is_empty() {
-            builder.note_lacking();
-        }
         if let Read::Touched(range) = read {
             return Ok(Built::Touched(range));
+        }
+        builder.note_misprints();
+        if builder.failures().is_empty() {
+            builder.note_lacking();
         }
         if builder.failures().is_empty() {
             return Ok(Built::Whole);

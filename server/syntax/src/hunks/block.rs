@@ -69,7 +69,10 @@ pub fn parse(block: &Component, id: Option<&str>) -> Result<Vec<FileHunks>, Unre
     }
     let lines: Vec<&str> = block.code.lines().collect();
     let path = &block.header.path;
-    let ours = |line: &str| marker::inner(line).filter(|inner| id.is_none() || inner.id() == id);
+    let ours = |line: &str| {
+        let written = marker::inner(line).filter(|inner| id.is_none() || inner.id() == id);
+        written.or_else(|| marker::inner_meant(line).filter(|inner| id.is_some() && inner.id() == id))
+    };
     if lines.iter().any(|line| ours(line).is_some()) {
         let hunks = hunks(&lines, block.first_line, ours)?;
         return Ok(vec![FileHunks { path: path.clone(), hunks }]);

@@ -462,3 +462,24 @@ fn imports_that_an_edit_leaves_without_a_use_are_named() {
     // The import goes with what needed it.
     assert_eq!(named(&[hunk("import d from \"d\";", ""), hunk("g(d);", "")]), [] as [String; 0]);
 }
+
+#[test]
+fn search_and_replace_in_other_comments_count_if_they_carry_the_id() {
+    let text = BLOCK
+        .replace("/// SEARCH id=7f3a ///", "# SEARCH id=7f3a")
+        .replace("/// REPLACE id=7f3a ///", "<!-- REPLACE: id=7f3a -->");
+    assert_ne!(text, BLOCK);
+    let (found, without) = (hunks_of(BLOCK, Some("7f3a")), hunks_of(&text, Some("0000")));
+    assert_eq!(hunks_of(&text, Some("7f3a")), found);
+    assert!(without.is_none());
+}
+
+fn hunks_of(text: &str, id: Option<&str>) -> Option<Vec<Vec<String>>> {
+    let (scanned, _) = Scanner::scan(text, Some("7f3a"));
+    let block = scanned.into_iter().find_map(|one| match one {
+        Scanned::Component(component) => Some(component),
+        _ => None,
+    })?;
+    let files = parse(&block, id).ok()?;
+    Some(files.into_iter().flat_map(|file| file.hunks).flat_map(|hunk| [hunk.search, hunk.replace]).collect())
+}

@@ -12,6 +12,10 @@
 //!
 //! A marker is a whole line; white space around it, and CRLF, do not matter. Anything else is text. SEARCH and REPLACE
 //! mean something inside an edit block only: [`inner`] reads them, [`parse`] does not.
+//!
+//! Models also write markers as comments of the language at hand (`# COMPONENT_END id=7f3a`, `<!-- COMPONENT_START: … -->`), or
+//! leave slashes out. Where the run issued an id such a line is read as what it is [`meant`] for, if it carries that very id:
+//! nothing but a marker does.
 
 use super::{Block, Header};
 
@@ -23,6 +27,14 @@ const SEARCH: &str = "/// SEARCH";
 const REPLACE: &str = "/// REPLACE";
 pub(crate) const SENTINEL: &str = "// --- VIBECODER_COMPLETE ---";
 const CLOSE: &str = "///";
+/// What markers are called.
+const WORDS: [&str; 6] = ["COMPONENT_START", "COMPONENT_END", "EDIT_START", "EDIT_END", "SEARCH", "REPLACE"];
+/// What the sentinel says.
+const COMPLETE: &str = "VIBECODER_COMPLETE";
+/// What comments and Markdown put around a line.
+const DECORATION: [char; 13] = ['/', '#', '*', '<', '>', '!', '-', ';', '{', '}', '%', '`', '|'];
+/// A line that begins with more of it is none of a model's markers.
+const MAX_DECORATION: usize = 16;
 
 /// No marker is longer, so no line is held back for longer.
 pub(crate) const MAX_MARKER: usize = 4096;
@@ -64,6 +76,61 @@ pub(crate) fn may_become(line: &str) -> bool {
         || line.strip_prefix(SENTINEL).is_some_and(|rest| rest.trim().is_empty())
 }
 
+/// Whether a line that begins like this may still turn out to be [`meant`] for a marker.
+pub(crate) fn may_be_meant(line: &str) -> bool {
+    let rest = line.trim_start_matches(decorates);
+    if line.len() > MAX_MARKER || line.trim_start().len() - rest.len() > MAX_DECORATION {
+        return false;
+    }
+    let begins = |word: &str| word.starts_with(rest) || rest.starts_with(word);
+    begins(COMPLETE) || WORDS.iter().any(|word| begins(word))
+}
+
+/// Whether a line that begins like this is looked at by [`may_be_meant`] at all.
+pub(crate) fn may_be_decorated(first: u8) -> bool {
+    DECORATION.contains(&char::from(first)) || matches!(first, b'C' | b'E' | b'V')
+}
+
+/// The marker that a whole line is meant for, though it is not written as one. Of no use without comparing its id.
+pub(crate) fn meant(line: &str) -> Option<Marker> {
+    let (word, rest) = meant_for(line)?;
+    if word == COMPLETE {
+        return rest.is_empty().then_some(Marker::Sentinel);
+    }
+    let (words, attributes) = attributes(rest)?;
+    match word {
+        "COMPONENT_START" => {
+            (!words.is_empty()).then_some(Marker::Start(Header { name: words, ..attributes }))
+        }
+        "EDIT_START" => edit_header(rest).map(Marker::Start),
+        "COMPONENT_END" => Some(Marker::End(Block::Component, attributes.id)),
+        "EDIT_END" => Some(Marker::End(Block::Edits, attributes.id)),
+        _ => None,
+    }
+}
+
+/// The marker within an edit block that a whole line is meant for. Of no use without comparing its id.
+pub(crate) fn inner_meant(line: &str) -> Option<Inner> {
+    let (word, rest) = meant_for(line)?;
+    matches!(word, "SEARCH" | "REPLACE").then(|| inner_of(word == "SEARCH", rest)).flatten()
+}
+
+/// What a line is called that holds a marker's word, and what follows it, without what a comment adds at both ends.
+fn meant_for(line: &str) -> Option<(&'static str, &str)> {
+    if !may_be_meant(line) {
+        return None;
+    }
+    let line = line.trim_start_matches(decorates).trim_end_matches(decorates);
+    let word = WORDS.into_iter().chain([COMPLETE]).find(|word| line.starts_with(word))?;
+    let rest = &line[word.len()..];
+    let rest = rest.strip_prefix(':').unwrap_or(rest);
+    (rest.is_empty() || rest.starts_with([' ', '\t'])).then(|| (word, rest.trim()))
+}
+
+fn decorates(character: char) -> bool {
+    character.is_whitespace() || DECORATION.contains(&character)
+}
+
 /// The marker that a whole line is.
 pub(crate) fn parse(line: &str) -> Option<Marker> {
     if line.len() > MAX_MARKER {
@@ -98,8 +165,13 @@ pub(crate) fn inner(line: &str) -> Option<Inner> {
         Some(rest) => (true, rest),
         None => (false, line.strip_prefix(REPLACE)?),
     };
+    inner_of(search, within(rest.strip_prefix(':').unwrap_or(rest))?)
+}
+
+/// A SEARCH or REPLACE marker with these attributes.
+fn inner_of(search: bool, attributes: &str) -> Option<Inner> {
     let (mut id, mut at) = (None, None);
-    for token in within(rest.strip_prefix(':').unwrap_or(rest))?.split_whitespace() {
+    for token in attributes.split_whitespace() {
         match token.split_once('=')? {
             ("id", value) => id = Some(unquote(value)?.to_owned()),
             ("line", value) if search => at = Some(unquote(value)?.parse().ok()?),

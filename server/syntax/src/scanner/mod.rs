@@ -127,6 +127,7 @@ struct Building {
 
 impl Scanner {
     /// A scanner for one stream. If the run issued an `id`, START and END markers without it, or with another, are text.
+    /// A line that carries the id is a marker also where it is written as a comment of another kind.
     pub fn new(id: Option<&str>) -> Self {
         Self {
             id: id.map(str::to_owned),
@@ -152,6 +153,19 @@ impl Scanner {
         let mut scanner = Self::new(id);
         let scanned = scanner.push(text);
         (scanned, scanner.finish())
+    }
+
+    /// The lines of a text outside components that begin one but for their form or their id: what it is called, and the line.
+    /// Such a line names a path, exports or an id; one that merely mentions markers does not.
+    pub fn misprints(talk: &str) -> Vec<(String, String)> {
+        let header = |line: &str| match marker::parse(line).or_else(|| marker::meant(line))? {
+            Marker::Start(header) => Some(header),
+            _ => None,
+        };
+        let says =
+            |header: &Header| header.path.is_some() || !header.exports.is_empty() || header.id.is_some();
+        let lines = talk.lines().filter_map(|line| header(line).filter(says).map(|header| (header, line)));
+        lines.map(|(header, line)| (header.name, line.trim().to_owned())).collect()
     }
 
     /// Reads on. Costs time in proportion to the chunk.
@@ -192,7 +206,7 @@ impl Scanner {
     pub fn finish(&mut self) -> Ending {
         let mut ending = Ending::default();
         let held = std::mem::take(&mut self.held);
-        if !held.is_empty() && !self.marker(&held, &mut ending.rest) {
+        if !held.is_empty() && !self.marker(marker::parse(&held), &mut ending.rest) {
             if self.building.is_some() {
                 self.text(&held, &mut ending.rest);
             } else {
@@ -215,20 +229,25 @@ impl Scanner {
     /// Adds to a line that may still become a marker, and passes it on once that is clear.
     fn hold(&mut self, piece: &str, whole_line: bool, out: &mut Vec<Scanned>) {
         let inside = self.building.is_some();
-        if self.held.is_empty() && !may_matter(piece, inside) {
+        let issued = self.id.is_some();
+        if self.held.is_empty() && !may_matter(piece, inside, issued) {
             self.plain = true;
             self.text(piece, out);
             return;
         }
         self.held.push_str(piece);
         if !whole_line {
-            let waits = marker::may_become(&self.held) || (inside && fence::may_become(&self.held));
+            let waits = marker::may_become(&self.held)
+                || (inside && fence::may_become(&self.held))
+                || (issued && marker::may_be_meant(&self.held));
             if waits {
                 return;
             }
         }
         let held = std::mem::take(&mut self.held);
-        if !(whole_line && self.marker(&held, out)) {
+        // A line that is not over may lack more than it shows: it is a marker only where it is written as one.
+        let found = marker::parse(&held).or_else(|| marker::meant(&held).filter(|_| issued));
+        if !(whole_line && self.marker(found, out)) {
             self.plain = true;
             self.text(&held, out);
         }
@@ -237,9 +256,9 @@ impl Scanner {
         self.held.clear();
     }
 
-    /// Acts on a line if it is a marker that counts here.
-    fn marker(&mut self, line: &str, out: &mut Vec<Scanned>) -> bool {
-        match marker::parse(line) {
+    /// Acts on a line's marker if it counts here.
+    fn marker(&mut self, found: Option<Marker>, out: &mut Vec<Scanned>) -> bool {
+        match found {
             Some(Marker::Start(header)) if self.is_ours(header.id.as_deref()) => {
                 if let Some(building) = self.building.take() {
                     out.push(Scanned::Component(building.close(false).0));
@@ -290,11 +309,11 @@ impl Scanner {
 }
 
 /// Whether a line that begins with this could be a marker, or a fence where that matters: a quick look.
-fn may_matter(piece: &str, inside: bool) -> bool {
+fn may_matter(piece: &str, inside: bool, issued: bool) -> bool {
     match piece.trim_start().as_bytes().first() {
         None | Some(b'/') => true,
-        Some(b'`') => inside,
-        Some(_) => false,
+        Some(b'`') if inside => true,
+        Some(&first) => issued && marker::may_be_decorated(first),
     }
 }
 

@@ -244,3 +244,73 @@ fn fences_with_words_after_them_and_fences_in_fences() {
         Some(&*format!("{inner}\ntext\n"))
     );
 }
+
+/// The ways in which models write markers who take them for comments of the language at hand.
+const MANNERS: [(&str, &str); 8] = [
+    ("// ", ""),
+    ("# ", ""),
+    ("/// ", ""),
+    ("<!-- ", " -->"),
+    ("/* ", " */"),
+    ("-- ", ""),
+    ("{/* ", " */}"),
+    ("", ""),
+];
+
+fn in_manner((before, after): (&str, &str), id: &str) -> String {
+    format!(
+        "So:\n{before}COMPONENT_START: Hero path=\"src/Hero.tsx\" exports=Hero,Other id={id}{after}\nlet a = 1;\n\
+         {before}COMPONENT_END: Hero id={id}{after}\n{before}--- VIBECODER_COMPLETE ---{after}\n"
+    )
+}
+
+#[test]
+fn a_marker_with_the_issued_id_counts_in_whatever_comment_it_stands() {
+    let strict =
+        format!("So:\n{HERO}\nlet a = 1;\n/// COMPONENT_END id=7f3a ///\n// --- VIBECODER_COMPLETE ---\n");
+    let expected = read(&strict, Some("7f3a"), |_| 5);
+    for manner in MANNERS {
+        for size in [1, 2, 3, 7, 64, 4096] {
+            let found = read(&in_manner(manner, "7f3a"), Some("7f3a"), |_| size);
+            assert_eq!(found, expected, "{manner:?} in chunks of {size}");
+        }
+        // With another id, or where none was issued, it is text.
+        for (text, id) in [(in_manner(manner, "0000"), Some("7f3a")), (in_manner(manner, "7f3a"), None)] {
+            let (found, ending) = read(&text, id, |_| 5);
+            assert!(!found.iter().any(|one| matches!(one, Scanned::Started(_))), "{manner:?}: {found:?}");
+            assert_eq!(ending.partial, None);
+        }
+    }
+}
+
+#[test]
+fn a_marker_of_another_kind_counts_only_when_its_line_is_over() {
+    // Where the stream ends here, nobody knows what the line was to become.
+    let text = format!("{HERO}\nlet a = 1;\n// COMPONENT_END id=7f3a");
+    let (_, ending) = read(&text, Some("7f3a"), |_| 5);
+    assert!(ending.partial.is_some_and(|component| !component.ended));
+}
+
+#[test]
+fn words_about_markers_are_words() {
+    let text = "The line `COMPONENT_START` begins one.\n- COMPONENT_END id=7f3a ends it\n# Code\nVIBECODER_COMPLETE is last.\n";
+    let (found, ending) = read(text, Some("7f3a"), |_| 3);
+    assert_eq!(found, vec![Scanned::Talk(text.to_owned())]);
+    assert!(!ending.sentinel);
+}
+
+/// Without an id that was issued an END of the kind within code is code.
+#[test]
+fn a_component_may_hold_markers_of_others() {
+    let text = format!(
+        "{HERO}\n# COMPONENT_END id=1111\n// COMPONENT_START: Old id=2222\n/// COMPONENT_END id=7f3a ///\n"
+    );
+    let (found, _) = read(&text, Some("7f3a"), |_| 5);
+    let codes: Vec<&str> = found
+        .iter()
+        .filter_map(|one| {
+            if let Scanned::Component(component) = one { Some(component.code.as_str()) } else { None }
+        })
+        .collect();
+    assert_eq!(codes, ["# COMPONENT_END id=1111\n// COMPONENT_START: Old id=2222\n"]);
+}

@@ -102,8 +102,10 @@ fn cut_everywhere(wire: Wire) {
                 }
             }
             assert_eq!(ran.of("continued").len(), 1, "{what}");
-            // All of the answer is kept, as one.
+            // All of the answer is kept, as one; of its markers nothing is shown.
             assert_eq!(desk.kept(&ran.run()), [(full, false)], "{what}");
+            let told = ran.of("text").iter().map(ToString::to_string).collect::<String>();
+            assert!(!told.contains("///"), "{what}: {told}");
         }
     }
 }
@@ -434,4 +436,17 @@ fn an_answer_that_is_sent_again_and_again_without_its_end_is_not_asked_for_witho
         assert_eq!(desk.sim.requests().len(), 4, "asked once, and three times for the rest");
         assert_eq!(ran.of("component_applied").len(), 1);
     }
+}
+
+#[test]
+fn a_talk_that_is_cut_in_a_marker_shows_nothing_of_it() {
+    let text = "The hero has a button that says nothing of what it does.\n".repeat(8) + &whole();
+    let cut =
+        Reply::text(text.as_str()).cut(Place::After("COMPONENT_START: He".into()), Ending::UnfinishedBody);
+    let script = Script::first_then(cut, Reply::continuing(text.as_str(), Manner::Exact));
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], script);
+    let ran = desk.run(&["ask", "Rework the hero", "--yes", "--json"]).exits(0);
+    assert_eq!(desk.folder.read(FILE), with_new_hero());
+    let told = ran.of("text").iter().map(ToString::to_string).collect::<String>();
+    assert!(told.contains("rework the hero") && !told.contains("///"), "{told}");
 }

@@ -14,7 +14,7 @@ use super::talk::Talk;
 use super::tools;
 use crate::answers;
 use crate::calls;
-use crate::pipeline::{Draft, Task, broken, rests, stored_talk, whole_part};
+use crate::pipeline::{Draft, Task, broken, ends_in_marker, rests, stored_talk, whole_part};
 use crate::run::{Break, Run};
 
 /// Text is stored at the latest after this time …
@@ -203,7 +203,8 @@ impl<'r> Reader<'r> {
         let ending = self.scanner.finish();
         let held = ending.talk.clone();
         self.code |= ending.partial.is_some();
-        if let Some(text) = held {
+        // The beginning of a marker is no word to anybody; what goes on with the answer reads it with its rest.
+        if let Some(text) = held.filter(|_| done.stop.is_complete() || !ends_in_marker(&self.raw)) {
             self.say(&text);
         }
         self.take(ending.rest);

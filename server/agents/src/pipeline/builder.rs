@@ -474,7 +474,8 @@ impl<'r> Builder<'r> {
         done: Completion,
     ) -> Result<Read, Break> {
         let ending = scanner.finish();
-        if let Some(text) = &ending.talk {
+        // The beginning of a marker is no word to anybody; if it turns out to be one, it is read again with its rest.
+        if let Some(text) = ending.talk.as_ref().filter(|_| !ends_in_marker(&self.draft.raw)) {
             self.say(text);
         }
         if let Some(touched) = self.take(ending.rest, &mut position).await? {

@@ -29,7 +29,7 @@ use assist_store::{SnapshotKind, TransitionNote};
 use serde_json::json;
 
 pub(crate) use applier::Applier;
-pub(crate) use builder::broken;
+pub(crate) use builder::{broken, ends_in_marker};
 pub(crate) use request::{Conversation, anchor};
 pub(crate) use shadow::ShadowStage;
 pub(crate) use spoilt::{rests, whole_part};

@@ -12,6 +12,7 @@ mod pipeline;
 mod race;
 mod ship;
 mod spending;
+mod timeouts;
 mod web;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use pipeline::{OnFailure, Pipeline, PipelineOptions};
 pub use race::{EntrantOptions, Race, RaceOptions, RaceStage};
 pub use ship::{Ship, ShipOptions};
 pub use spending::{BudgetOptions, LimitOptions};
+pub use timeouts::TimeoutOptions;
 pub use web::{Web, WebOptions};
 
 /// How a verified change reaches the user's text.
@@ -103,6 +105,8 @@ pub struct Options {
     pub budget: BudgetOptions,
     /// How often providers may be asked, by name.
     pub limits: BTreeMap<String, LimitOptions>,
+    /// User scope only: how long a model is waited for.
+    pub timeouts: TimeoutOptions,
     /// Models to ask when a tier's model does not answer, in this order.
     pub fallbacks: Option<FallbackOptions>,
     /// Whether the cheapest model that can do a task is looked for, where none is named for its tier. None: while a budget
@@ -326,9 +330,11 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         }
     }
     for layer in layers.iter().filter(|layer| layer.scope != Scope::User) {
-        for (name, said) in
-            [("catalogue", layer.options.catalogue.is_some()), ("embeddings", layer.options.embeddings.any())]
-        {
+        for (name, said) in [
+            ("catalogue", layer.options.catalogue.is_some()),
+            ("embeddings", layer.options.embeddings.any()),
+            ("timeouts", layer.options.timeouts.any()),
+        ] {
             if said {
                 warnings.push(format!(
                     "{} sets `{name}`, which only your own configuration may do; it was ignored.",
@@ -358,6 +364,7 @@ pub fn resolve(layers: &[Layer]) -> Settings {
         provider: first(|o| o.provider.as_ref()),
         budgets,
         limits: spending::limits(layers),
+        timeouts: timeouts::resolve(layers),
         fallbacks: fallbacks.map(|said| [said.a, said.b, said.c]),
         ..GatewayConfig::default()
     };

@@ -73,6 +73,8 @@ pub struct Timeouts {
     pub first_token: Duration,
     /// Between two pieces of the answer; a provider's keep-alive signs count as pieces.
     pub idle: Duration,
+    /// Without anything new of the answer, whatever keep-alive signs come meanwhile.
+    pub progress: Duration,
 }
 
 impl Default for Timeouts {
@@ -81,6 +83,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(10),
             first_token: Duration::from_secs(120),
             idle: Duration::from_secs(60),
+            progress: Duration::from_secs(600),
         }
     }
 }

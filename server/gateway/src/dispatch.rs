@@ -1,15 +1,17 @@
 //! The way of a call: which model, may it, its turn, the money, and the next model when one does not answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::after::After;
 use crate::cache::is_deterministic;
 use crate::extras::Prompt;
 use crate::frames::Frames;
 use crate::gateway::Inner;
+use crate::ledger::Ledger;
+use crate::live::Live;
 use crate::providers::{Asked, ollama, replay};
 use crate::sending::{Began, Target, breaker_name};
-use crate::stream::{Ledger, Live};
 use crate::tokens::Tokenizer;
 use crate::{
     Ability, CacheKey, CachedAnswer, Call, Choice, ChunkStream, Estimate, Extras, Gateway, GatewayError,
@@ -193,8 +195,8 @@ impl Inner {
             taken: 0,
             key,
             first_token,
-            idle: self.config.timeouts.idle,
-            heard_at: self.clock.elapsed(),
+            timeouts: self.config.timeouts,
+            waited: Duration::ZERO,
             alarm: None,
             ledger,
             choice: choice.clone(),

@@ -14,6 +14,8 @@ pub enum Phase {
     FirstToken,
     /// The next piece of the answer.
     Idle,
+    /// Anything new of the answer, from a server that does send signs of life.
+    Progress,
 }
 
 /// Why a call failed, by what the caller can do about it.
@@ -197,7 +199,7 @@ pub enum GatewayError {
         limit: u32,
     },
     /// Time ran out. Try later.
-    #[error("{provider} {} within {} s: try again, or raise the timeout if the model is slow.", waited_for(.phase), .after.as_secs())]
+    #[error("{provider} {} within {} s: try again, or raise the time in `[timeouts]` of your config.toml if the model is slow.", waited_for(.phase), .after.as_secs())]
     Timeout {
         /// Registry name.
         provider: String,
@@ -301,6 +303,7 @@ fn waited_for(phase: &Phase) -> &'static str {
         Phase::Connect => "could not be connected to",
         Phase::FirstToken => "did not begin to answer",
         Phase::Idle => "stopped in the middle of its answer and sent nothing more",
+        Phase::Progress => "kept the line open in the middle of its answer and sent nothing new of it",
     }
 }
 
@@ -310,6 +313,7 @@ impl fmt::Display for Phase {
             Phase::Connect => "connect",
             Phase::FirstToken => "first token",
             Phase::Idle => "idle",
+            Phase::Progress => "progress",
         })
     }
 }

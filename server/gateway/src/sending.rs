@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::after::keep_breakers;
 use crate::endpoint::Endpoint;
 use crate::gateway::Inner;
+use crate::ledger::Ledger;
 use crate::problem::{Place, Problem, one_line};
 use crate::providers::{Asked, Provider, Quirks};
 use crate::retry::{Advice, wait_before_next};
-use crate::stream::Ledger;
 use crate::{GatewayError, ModelRef, Permit, Phase};
 
 /// Whom a request goes to.

@@ -179,6 +179,10 @@ fn stream(
         let tools = wire.tools(about, &reply.tools);
         let shown = reply.cut_tools.unwrap_or(tools.len()).min(tools.len());
         plan.steps.extend(tools.into_iter().take(shown).map(event));
+        if let Some(Stall::InTools(at)) = reply.stall {
+            let before = plan.steps.len() - shown;
+            plan.steps.insert(before + at.min(shown), Step::Stall);
+        }
         if reply.cut_tools.is_some() {
             return plan;
         }

@@ -200,6 +200,8 @@ pub enum Stall {
     BeforeHeaders,
     /// At this place of the text.
     At(Place),
+    /// After this many events of the tool calls, or after all of them.
+    InTools(usize),
     /// Not even the status line is sent, until so many model requests that hold these words have come, this one counted.
     /// Nobody releases it: it is for answers to calls that are made beside each other, where one must not come too early.
     UntilAsked {
@@ -306,6 +308,13 @@ impl Reply {
     #[must_use]
     pub fn stall(mut self, at: Place) -> Self {
         self.stall = Some(Stall::At(at));
+        self
+    }
+
+    /// Holds the stream when the tools were called, before it says that it has ended.
+    #[must_use]
+    pub fn stall_in_tools(mut self) -> Self {
+        self.stall = Some(Stall::InTools(usize::MAX));
         self
     }
 

@@ -1,7 +1,9 @@
 //! Answers that their model spoils: refused, out of room, or without end, at the start and in the middle, in every way of
 //! asking. One sentence says what to do, what was whole stays, and the run goes on when the next answer is good.
 
-use assist_simulator::{Manner, Match, Place, Reply, Rule, SENTINEL, Script, Stop, answer, component};
+use assist_simulator::{
+    Manner, Match, Place, Reply, Rule, SENTINEL, Script, Stop, ToolUse, answer, component,
+};
 use serde_json::{Value, json};
 
 use crate::assist_plan::{FILES, assist, in_system};
@@ -25,6 +27,9 @@ fn faults(wire: Wire, beginning: &str) -> Vec<(Reply, &'static str)> {
         (Reply::text(beginning).stop(Stop::Filter), REFUSED),
         (endless.stall(Place::FromEnd(1)), ENDLESS),
     ];
+    let arguments = format!("{{\"path\":\"{}", "src/".repeat(100_000));
+    let tool = ToolUse { name: "read_file".into(), arguments, fragment_chars: Some(1024) };
+    faults.push((Reply { tools: vec![tool], ..Reply::text(beginning) }.stall_in_tools(), ENDLESS));
     if wire == Wire::Anthropic {
         faults.push((Reply::text(beginning).stop(Stop::Context), FULL));
     }

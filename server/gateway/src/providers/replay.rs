@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use assist_base::Clock;
 
-use crate::stream::{Item, Ledger, Received};
+use crate::ledger::Ledger;
+use crate::stream::{Item, Received};
 use crate::transcript::Playback;
 use crate::{CachedAnswer, Choice, Chunk, ChunkStream, StopReason};
 

@@ -4,7 +4,7 @@
 
 use crate::support::{Answer, Naps, call, config, gateway, read};
 use assist_gateway::{ProviderInfo, StopReason, registry};
-use assist_simulator::{Ending, Failure, Inject, Place, Reply, Script, Simulator, Stop};
+use assist_simulator::{Ending, Failure, Inject, Place, Reply, Script, Simulator, Stop, ToolUse};
 
 const TEXT: &str = "const grüße = \"😀 日本\";\n\t// \\ \"quoted\" \u{1F469}\u{200D}\u{1F4BB}\nexport {};\n";
 
@@ -295,6 +295,21 @@ async fn thoughts_without_end_are_stopped() {
         let reply = Reply { delta_chars: Some(1024), ..Reply::text("said").reasoning("hm ".repeat(100_000)) };
         let answer = stopped(info, reply.stall(Place::FromEnd(1))).await;
         assert_eq!((answer.text.as_str(), answer.reasoning.len()), ("", 256 * 1024), "{}", info.name);
+    }
+}
+
+#[tokio::test]
+async fn arguments_without_end_are_stopped() {
+    let text = "größer ".repeat(64 * 1024);
+    for info in registry() {
+        // Where calls come whole, one that is larger than the whole answer may be.
+        let fragments = !matches!(format(info), "gemini" | "ollama");
+        let arguments = format!("{{\"text\":\"{text}{}", if fragments { "" } else { "\"}" });
+        let tool = ToolUse { name: "write".into(), arguments, fragment_chars: Some(1024) };
+        let reply = Reply { tools: vec![tool], ..Reply::text("I write.") };
+        let answer = stopped(info, reply.stall_in_tools()).await;
+        assert_eq!(answer.text, "I write.", "{}", info.name);
+        assert!(answer.done.usage.estimated && answer.done.usage.output > 0, "{}", info.name);
     }
 }
 

@@ -45,6 +45,108 @@ async fn a_stream_that_stalls_is_cut_with_its_text() {
     simulator.disconnected().await;
 }
 
+/// A server that answers one request with the pieces it is given, as they are given.
+async fn speaker() -> (String, tokio::sync::mpsc::UnboundedSender<&'static str>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (say, mut said) = tokio::sync::mpsc::unbounded_channel::<&str>();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.windows(4).any(|end| end == b"\r\n\r\n") {
+            assert_ne!(socket.read_buf(&mut asked).await.unwrap(), 0);
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let (mut read, mut write) = socket.split();
+        let asked = async {
+            // The rest of the request; the end is the client's.
+            while read.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {}
+        };
+        let answer = async {
+            while let Some(piece) = said.recv().await {
+                if write.write_all(piece.as_bytes()).await.is_err() {
+                    return;
+                }
+            }
+            let _ = write.shutdown().await;
+        };
+        tokio::select! {
+            () = asked => {}
+            () = answer => {}
+        }
+    });
+    (url, say)
+}
+
+const ONE: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"one \"}}]}\n\n";
+const END: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+const ALIVE: &str = ": still here\n\n";
+const ALIVE_IN_DATA: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n";
+
+/// A configuration in which silence alone is no fault for a day.
+fn patient(url: &str) -> GatewayConfig {
+    let mut config = config("openai", url);
+    config.timeouts.idle = Duration::from_secs(86_400);
+    config.timeouts.progress = Duration::from_secs(600);
+    config
+}
+
+#[tokio::test]
+async fn a_server_that_only_says_it_lives_is_left_in_time() {
+    for alive in [ALIVE, ALIVE_IN_DATA] {
+        let (url, say) = speaker().await;
+        let clock = ManualClock::new(Timestamp(0));
+        say.send(ONE).unwrap();
+        let mut stream = on_clock(patient(&url), &clock).stream(call("x")).await.unwrap();
+        assert_eq!(stream.next().await, Some(Chunk::Text("one ".to_owned())));
+        let living = async {
+            pass(&clock, Duration::from_secs(400)).await;
+            say.send(alive).unwrap();
+            pass(&clock, Duration::from_secs(400)).await;
+            say.send(alive).unwrap();
+        };
+        let (chunk, ()) = tokio::join!(stream.next(), living);
+        let Some(Chunk::Done(done)) = chunk else { panic!("{chunk:?}") };
+        let error = done.error.expect("it is told");
+        assert!(matches!(error, GatewayError::Timeout { phase: Phase::Progress, .. }), "{error:?}");
+        assert!(error.retryable() && error.is_outage());
+        assert_eq!(
+            error.to_string(),
+            "openai kept the line open in the middle of its answer and sent nothing new of it within 600 s: try again, or raise the time in `[timeouts]` of your config.toml if the model is slow."
+        );
+        assert_eq!((done.stop, done.usage.estimated), (StopReason::Cut, true));
+        // Nobody listens any more.
+        say.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_gets_on_may_take_its_time_and_so_may_its_reader() {
+    let (url, say) = speaker().await;
+    let clock = ManualClock::new(Timestamp(0));
+    say.send(ONE).unwrap();
+    let mut stream = on_clock(patient(&url), &clock).stream(call("x")).await.unwrap();
+    assert!(stream.next().await.is_some());
+    for _ in 0..3 {
+        let slowly = async {
+            pass(&clock, Duration::from_secs(400)).await;
+            say.send(ONE).unwrap();
+        };
+        let (chunk, ()) = tokio::join!(stream.next(), slowly);
+        assert_eq!(chunk, Some(Chunk::Text("one ".to_owned())));
+    }
+    // The reader does something else for an hour, while the server says that it lives.
+    say.send(ALIVE).unwrap();
+    clock.advance(Duration::from_secs(3600));
+    say.send(ALIVE).unwrap();
+    say.send(END).unwrap();
+    let chunk = stream.next().await;
+    let Some(Chunk::Done(done)) = chunk else { panic!("{chunk:?}") };
+    assert_eq!((done.stop, done.error), (StopReason::End, None));
+}
+
 #[tokio::test]
 async fn an_answer_that_does_not_begin_is_a_timeout() {
     let reply = Reply { stall: Some(Stall::BeforeHeaders), ..Reply::text("x") };

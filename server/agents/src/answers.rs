@@ -46,7 +46,7 @@ pub(crate) async fn keep_cut(run: &Run, message: MessageId, text: &str) -> Resul
     let row = checkpoint(Keep { run: run.id, name: message.to_string(), answer });
     let now = run.clock().now();
     let points = run.store().checkpoints();
-    Ok(points.add(run.id, &row.stage, row.component.as_deref(), row.data, now).await?)
+    Ok(points.add_ahead(run.id, &row.stage, row.component.as_deref(), row.data, now).await?)
 }
 
 /// The checkpoint from which the answer in `message` is gone on with: that of its call, or one of `raw`, where only a part

@@ -96,9 +96,18 @@ impl Books for StoreBooks {
             owner: Some(self.owner.clone()),
         };
         let (budgets, most) = (estimate.budgets, estimate.cost_usd);
-        let of_user = self.reserve_of_user(&entry, budgets).await?;
         let allows = move |outlay: &Outlay| budgets.check(&spent(outlay), most);
-        let refused = match self.store.ledger().reserve_if(entry, day_start(now), now, allows).await {
+        let here = async |entry| self.store.ledger().reserve_if(entry, day_start(now), now, allows).await;
+        let (of_user, here) = if budgets.any() {
+            // What is set aside here and then refused by the user's ledger could get another call refused meanwhile.
+            let of_user = self.reserve_of_user(&entry, budgets).await?;
+            (of_user, here(entry).await)
+        } else {
+            // Nothing can refuse it: both ledgers are waited for at once.
+            let (here, of_user) = tokio::join!(here(entry.clone()), self.reserve_of_user(&entry, budgets));
+            (of_user?, here)
+        };
+        let refused = match here {
             Ok(Ok(id)) => {
                 if let Some(of_user) = of_user {
                     lock(&self.open).insert(id.0, of_user);
@@ -131,14 +140,19 @@ impl Books for StoreBooks {
         // First of all what nobody must pay for again.
         let keep = settlement.keep.map(|keep| answers::checkpoint(*keep));
         let id = LedgerId(reservation.id);
-        if let Err(error) = self.store.ledger().settle_keeping(id, used.clone(), keep, now).await {
-            tracing::error!(%error, "a call could not be settled in the ledger");
-        }
-        if let (Some(user), Some(id)) = (&self.user, of_user)
-            && let Err(error) = user.ledger().settle(id, used, now).await
-        {
-            tracing::error!(%error, "a call could not be settled in the user's ledger");
-        }
+        let here = async {
+            if let Err(error) = self.store.ledger().settle_keeping(id, used.clone(), keep, now).await {
+                tracing::error!(%error, "a call could not be settled in the ledger");
+            }
+        };
+        let of_user = async {
+            if let (Some(user), Some(id)) = (&self.user, of_user)
+                && let Err(error) = user.ledger().settle(id, used.clone(), now).await
+            {
+                tracing::error!(%error, "a call could not be settled in the user's ledger");
+            }
+        };
+        tokio::join!(here, of_user);
     }
 
     async fn spent(&self, run: RunId) -> Option<Spent> {

@@ -47,9 +47,9 @@ pub(crate) fn reuse(run: &Run) -> Reuse {
 /// The step found the answer good: the next who asks the same has it for nothing.
 pub(crate) async fn good(run: &Run, answer: &Answer) -> Result<(), Break> {
     let Some(reuse) = &answer.reuse else { return Ok(()) };
-    // First of all, so that what the run has kept is known should it fail.
+    // First of all, so that what the run has kept is known should it fail: the log has it before the answer.
     let row = json!({ "hash": reuse.key.hash, "model": reuse.key.model });
-    run.store().checkpoints().add(run.id, REUSABLE, None, row, run.clock().now()).await?;
+    run.store().checkpoints().add_ahead(run.id, REUSABLE, None, row, run.clock().now()).await?;
     run.gateway.keep(answer).await;
     Ok(())
 }

@@ -89,7 +89,7 @@ impl Run {
         };
         for id in unnoted {
             let now = self.clock().now();
-            self.store().checkpoints().add(self.id, MINDED, None, json!({ "input": id }), now).await?;
+            self.store().checkpoints().add_ahead(self.id, MINDED, None, json!({ "input": id }), now).await?;
         }
         Ok(told)
     }

@@ -1,4 +1,4 @@
-//! Where a run can go on from: `checkpoints`. On the disk, not only in its cache, when a call returns.
+//! Where a run can go on from: `checkpoints`. On the disk, not only in its cache, when a call returns; or with what is next on it.
 
 use assist_base::{RunId, Timestamp};
 use rusqlite::{Row, Transaction, params};
@@ -72,13 +72,32 @@ impl Checkpoints<'_> {
         self.0.write(Durability::Full, move |tx| new.insert(tx, at)).await
     }
 
+    /// As [`Checkpoints::add`], for a checkpoint upon which nothing is done outside of the store before something else is on the
+    /// disk: money set aside, a snapshot, a run at rest. It is there with that: the log is written in order, and a sync takes all
+    /// that is in it. Until then a loss of power may take it, as if the run had not come so far; the death of the process does not.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::add`].
+    pub async fn add_ahead(
+        &self,
+        run: RunId,
+        stage: &str,
+        component: Option<&str>,
+        data: Value,
+        at: Timestamp,
+    ) -> Result<i64> {
+        let (stage, component) = (stage.to_owned(), component.map(str::to_owned));
+        let new = NewCheckpoint { run, stage, component, data };
+        self.0.write_here(Durability::Normal, 0, move |tx| new.insert(tx, at)).await
+    }
+
     /// The last checkpoint of a run.
     ///
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn latest(&self, run: RunId) -> Result<Option<Checkpoint>> {
         self.0
-            .read(move |tx| {
+            .read_here(move |tx| {
                 let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id DESC LIMIT 1";
                 rows::first(tx, sql, [run.to_string()], checkpoint)
             })
@@ -92,7 +111,7 @@ impl Checkpoints<'_> {
     pub async fn latest_of(&self, run: RunId, stage: &str, component: &str) -> Result<Option<Checkpoint>> {
         let (stage, component) = (stage.to_owned(), component.to_owned());
         self.0
-            .read(move |tx| {
+            .read_here(move |tx| {
                 let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 AND stage = ?2 AND component = ?3
                     ORDER BY id DESC LIMIT 1";
                 rows::first(tx, sql, (run.to_string(), stage, component), checkpoint)

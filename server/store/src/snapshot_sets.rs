@@ -123,8 +123,10 @@ impl Snapshots<'_> {
                 files.into_iter().map(pack).collect()
             })
             .await?;
+        // What a run keeps on its way is on the disk with what it writes next; only what a user asked for is waited for.
+        let durability = if kind == SnapshotKind::Manual { Durability::Full } else { Durability::Normal };
         self.0
-            .write(Durability::Full, move |tx| {
+            .write(durability, move |tx| {
                 let id = SnapshotSetId::new();
                 let sql = "INSERT INTO snapshot_sets (id, label, kind, run_id, checkpoint_id, created_at)
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

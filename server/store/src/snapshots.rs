@@ -1,5 +1,6 @@
 //! Files before and after each change set: `snapshots`. Recorded before the change set is applied, so that what a crash
-//! left is known; on the disk, not only in its cache, when a call returns.
+//! left is known; on the disk, not only in its cache, when the call returns. The mark that it is applied comes to the disk with what
+//! is next on it: without the mark the files themselves tell.
 
 use assist_base::{ChangeSetId, ContentHash, DocPath, RunId, Timestamp};
 use rusqlite::{Row, params};
@@ -89,7 +90,7 @@ impl Snapshots<'_> {
     /// [`StoreError::NotFound`] when it was not recorded.
     pub async fn mark_applied(&self, change_set: ChangeSetId) -> Result<()> {
         self.0
-            .write(Durability::Full, move |tx| {
+            .write_here(Durability::Normal, 0, move |tx| {
                 let sql = "UPDATE snapshots SET applied = 1 WHERE change_set_id = ?1";
                 if rows::run(tx, sql, [change_set.to_string()])? == 0 {
                     return Err(StoreError::missing("change set", change_set));
@@ -110,7 +111,7 @@ impl Snapshots<'_> {
     /// [`StoreError`] when it could not be written.
     pub async fn discard(&self, change_set: ChangeSetId) -> Result<()> {
         self.0
-            .write(Durability::Normal, move |tx| {
+            .write_here(Durability::Normal, 0, move |tx| {
                 let sql = "DELETE FROM snapshots WHERE change_set_id = ?1 AND applied = 0";
                 rows::run(tx, sql, [change_set.to_string()])?;
                 Ok(())

@@ -56,7 +56,10 @@ pub(super) fn receive(shared: &Arc<Shared>, message: Value) {
             } else {
                 Some(Seen { message, answer: Value::Null, wrong: None })
             };
-            if let Some(seen) = seen.filter(|seen| seen.wrong.is_some() || !state.ignored.contains(&method)) {
+            let is_ignored = |seen: &Seen| {
+                state.ignored.contains(&method) || state.passed_over.iter().any(|is| is(&seen.message))
+            };
+            if let Some(seen) = seen.filter(|seen| seen.wrong.is_some() || !is_ignored(seen)) {
                 state.inbox.push(seen);
             }
         } else {
@@ -272,6 +275,12 @@ impl Client {
         let mut state = self.shared.state();
         state.ignored.extend(methods.iter().map(|method| (*method).to_owned()));
         state.inbox.retain(|seen| seen.wrong.is_some() || !methods.contains(&seen.method()));
+    }
+
+    /// As [`Client::ignore`], for the messages to come that `is` picks out. A benchmark that waits for one message in a thousand
+    /// would else spend its time looking through the others.
+    pub fn ignore_where(&self, is: impl Fn(&Value) -> bool + Send + 'static) {
+        self.shared.state().passed_over.push(Box::new(is));
     }
 
     /// Takes back [`Client::ignore`], also of what every client ignores from the beginning: `assist/save`, `assist/runs`,

@@ -79,6 +79,9 @@ type Answer = Result<Value, Value>;
 /// Runs just before the next edit is looked at: the user who types at the wrong moment.
 type Interruption = Box<dyn FnOnce(&mut Typing<'_>) + Send>;
 
+/// Which messages need not be expected.
+type Unheeded = Box<dyn Fn(&Value) -> bool + Send>;
+
 struct Shared {
     state: Mutex<State>,
     /// Changes with the state.
@@ -94,6 +97,7 @@ struct State {
     /// The conversation, for the reports of failures.
     log: Vec<String>,
     ignored: Vec<String>,
+    passed_over: Vec<Unheeded>,
     pending: HashMap<i64, oneshot::Sender<Answer>>,
     next_id: i64,
     choices: Vec<(String, Choice)>,
@@ -238,6 +242,7 @@ impl Client {
             inbox: Vec::new(),
             log: Vec::new(),
             ignored: ["assist/save", "assist/runs", "assist/resting"].map(str::to_owned).to_vec(),
+            passed_over: Vec::new(),
             pending: HashMap::new(),
             next_id: 1,
             choices: Vec::new(),

@@ -127,7 +127,7 @@ async fn conversation(run: &Run, order: &Order) -> Result<ConversationId, Break>
     let title = Some(order.plan.summary.chars().take(120).collect());
     run.store().conversations().create(conversation, run.project(), CODE, title, now).await?;
     let data = json!({ "conversation": conversation });
-    run.store().checkpoints().add(run.id, "advisor", Some(&key), data, now).await?;
+    run.store().checkpoints().add_ahead(run.id, "advisor", Some(&key), data, now).await?;
     Ok(conversation)
 }
 

@@ -153,7 +153,7 @@ pub(crate) async fn draw(run: &Run, task: &Task, answer: &str, known: &[Memory])
         }
     };
     calls::account_for(run, &answer).await?;
-    run.store().checkpoints().add(run.id, DRAWN, None, json!({}), run.clock().now()).await?;
+    run.store().checkpoints().add_ahead(run.id, DRAWN, None, json!({}), run.clock().now()).await?;
     let notes = answer.json().ok().and_then(|value| serde_json::from_value::<Notes>(value).ok());
     match &notes {
         Some(_) => calls::good(run, &answer).await?,

@@ -1,7 +1,7 @@
 //! One run's part of a conversation: what the model is sent, and what is kept so that another process can go on.
 //!
-//! Law: a turn of the model and a result of a tool is on the disk before it is acted on or shown. A turn with all its results
-//! is never asked for again.
+//! Law: a turn of the model and a result of a tool is in the store before it is acted on or shown, and on the disk before the next
+//! call is made or a file is changed. A turn with all its results is never asked for again.
 
 use std::collections::HashSet;
 
@@ -153,7 +153,10 @@ impl Talk {
 
     async fn keep(&self, run: &Run, stage: &str, row: impl Serialize) -> Result<(), Break> {
         let data = serde_json::to_value(row).unwrap_or_default();
-        run.store().checkpoints().add(run.id, stage, self.scope.as_deref(), data, run.clock().now()).await?;
+        run.store()
+            .checkpoints()
+            .add_ahead(run.id, stage, self.scope.as_deref(), data, run.clock().now())
+            .await?;
         Ok(())
     }
 
@@ -248,6 +251,7 @@ impl Talk {
         };
         let id = message.id;
         run.store().messages().add(message).await?;
+        // On the disk with the money that is set aside for it.
         self.keep(run, CALLED, CallRow { message: id }).await?;
         self.cut = Some(id);
         Ok(id)

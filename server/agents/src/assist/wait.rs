@@ -115,7 +115,7 @@ async fn decide(
         answer: answer.clone(),
     };
     let data = serde_json::to_value(row).unwrap_or_default();
-    store.checkpoints().add(approval.run, ANSWERED, None, data, now).await?;
+    store.checkpoints().add_ahead(approval.run, ANSWERED, None, data, now).await?;
     store.approvals().decide(approval.id, approved, "user", feedback.as_deref(), now).await?;
     Ok(())
 }

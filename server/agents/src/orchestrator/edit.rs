@@ -142,7 +142,7 @@ async fn begin(run: &Run, order: &Order, task: &Task) -> Result<pipeline::Task, 
     let job = pipeline::Task::new(anchored, conversation);
     job.save(run.store(), run.id, now).await?;
     let row = serde_json::to_value(BegunRow { conversation, attempt: task.attempts }).unwrap_or_default();
-    run.store().checkpoints().add(run.id, BEGUN, Some(&task.id.to_string()), row, now).await?;
+    run.store().checkpoints().add_ahead(run.id, BEGUN, Some(&task.id.to_string()), row, now).await?;
     Ok(job)
 }
 
@@ -203,7 +203,7 @@ pub(super) async fn ended(run: &Run, task: &Task) -> Result<(), Break> {
     let attempt = last.map_or(json!(task.attempts), |last| last.data["attempt"].clone());
     run.store()
         .checkpoints()
-        .add(run.id, ENDED, Some(&id), json!({ "attempt": attempt }), run.clock().now())
+        .add_ahead(run.id, ENDED, Some(&id), json!({ "attempt": attempt }), run.clock().now())
         .await?;
     Ok(())
 }

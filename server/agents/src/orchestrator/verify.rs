@@ -103,7 +103,7 @@ pub(crate) async fn verify(run: &Run, order: &Order, changed: &[String]) -> Resu
         run.say(line).await?;
     }
     let data = serde_json::to_value(&verified).unwrap_or_default();
-    run.store().checkpoints().add(run.id, CHECKED, Some(&order.name), data, run.clock().now()).await?;
+    run.store().checkpoints().add_ahead(run.id, CHECKED, Some(&order.name), data, run.clock().now()).await?;
     Ok(verified)
 }
 

@@ -310,7 +310,7 @@ impl Applier {
         if reasons.is_empty() {
             run.store()
                 .checkpoints()
-                .add(run.id, LINTED, Some(&part.name), json!({}), run.clock().now())
+                .add_ahead(run.id, LINTED, Some(&part.name), json!({}), run.clock().now())
                 .await?;
             run.emit(EventKind::AgentCompleted, data).await?;
             return Ok(None);
@@ -472,7 +472,8 @@ impl Applier {
                 return Ok(());
             }
         }
-        let at = run.store().checkpoints().add(run.id, stage, Some(name), row, run.clock().now()).await?;
+        let at =
+            run.store().checkpoints().add_ahead(run.id, stage, Some(name), row, run.clock().now()).await?;
         run.keep_state(SnapshotKind::Checkpoint, name, Some(at), self.last.keys()).await;
         let lines = lines_of(&plan.placement);
         let data = json!({ "component": name, "path": plan.path, "lines": lines, "changeSet": set.id });

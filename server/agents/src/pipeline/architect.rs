@@ -88,7 +88,7 @@ pub(crate) async fn split(
 pub(crate) async fn save(run: &Run, plan: &Plan) -> Result<(), Break> {
     let data = serde_json::to_value(plan).unwrap_or_default();
     run.store().sessions().set_plan(run.id, data.clone(), run.clock().now()).await?;
-    run.store().checkpoints().add(run.id, PLANNED, None, data, run.clock().now()).await?;
+    run.store().checkpoints().add_ahead(run.id, PLANNED, None, data, run.clock().now()).await?;
     Ok(())
 }
 
@@ -198,7 +198,7 @@ async fn ask(
         return Err(rests);
     }
     let row = serde_json::to_value(AnsweredRow { raw: answer.text.clone() }).unwrap_or_default();
-    run.store().checkpoints().add(run.id, ANSWERED, component, row, run.clock().now()).await?;
+    run.store().checkpoints().add_ahead(run.id, ANSWERED, component, row, run.clock().now()).await?;
     if !was_raced {
         calls::account_for(run, &answer).await?;
     }

@@ -202,7 +202,7 @@ impl<'r> Builder<'r> {
         let row = serde_json::to_value(row).unwrap_or_default();
         let now = self.run.clock().now();
         let part = self.task.part.as_deref();
-        self.run.store().checkpoints().add(self.run.id, REPAIRING, part, row, now).await?;
+        self.run.store().checkpoints().add_ahead(self.run.id, REPAIRING, part, row, now).await?;
         self.resumed = false;
         self.talk.clear();
         self.stored_talk = 0;
@@ -438,7 +438,7 @@ impl<'r> Builder<'r> {
                 // It is not in its place, whatever comes to stand behind it.
                 let row = json!({ "message": self.draft.message, "failure": &failure });
                 let (part, now) = (self.task.part.as_deref(), self.run.clock().now());
-                self.run.store().checkpoints().add(self.run.id, NOT_PASSED, part, row, now).await?;
+                self.run.store().checkpoints().add_ahead(self.run.id, NOT_PASSED, part, row, now).await?;
                 self.failures.push(failure);
             }
             Applied::Touched(range) => return Ok(Some(range)),

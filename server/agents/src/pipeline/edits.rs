@@ -367,7 +367,7 @@ async fn refuse(
 /// The change set is done, whatever happens next.
 async fn keep(run: &Run, message: MessageId) -> Result<(), Break> {
     let row = serde_json::to_value(EditedRow { message }).unwrap_or_default();
-    run.store().checkpoints().add(run.id, EDITED, None, row, run.clock().now()).await?;
+    run.store().checkpoints().add_ahead(run.id, EDITED, None, row, run.clock().now()).await?;
     Ok(())
 }
 

@@ -185,7 +185,7 @@ impl Work<'_> {
                     self.run
                         .store()
                         .checkpoints()
-                        .add(self.run.id, BUILT, Some(&part.name), row, now)
+                        .add_ahead(self.run.id, BUILT, Some(&part.name), row, now)
                         .await?;
                 }
             }

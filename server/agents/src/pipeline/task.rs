@@ -125,7 +125,7 @@ impl Task {
 
     /// Keeps the task as it was asked for, for a later resume.
     pub(crate) async fn save(&self, store: &Store, run: RunId, now: Timestamp) -> Result<(), StoreError> {
-        store.checkpoints().add(run, ASKED, None, self.checkpoint(run).data, now).await?;
+        store.checkpoints().add_ahead(run, ASKED, None, self.checkpoint(run).data, now).await?;
         Ok(())
     }
 
@@ -141,11 +141,14 @@ impl Task {
         NewCheckpoint { run, stage: ASKED.to_owned(), component: None, data }
     }
 
-    /// Says which message is being received, for a later resume.
+    /// Says which message is being received, for a later resume. On the disk with what is set aside for its call.
     pub(crate) async fn save_draft(&self, run: &Run, message: MessageId) -> Result<(), StoreError> {
         let data = serde_json::to_value(DraftRow { message }).unwrap_or_default();
         let stage = if self.part.is_some() { BUILDING } else { DRAFTING };
-        run.store().checkpoints().add(run.id, stage, self.part.as_deref(), data, run.clock().now()).await?;
+        run.store()
+            .checkpoints()
+            .add_ahead(run.id, stage, self.part.as_deref(), data, run.clock().now())
+            .await?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Naming a process so that it is not mistaken for a later one.
 
+use std::sync::OnceLock;
+
 use serde::{Deserialize, Serialize};
 
 /// A process: its number, and what tells it from a later process of the same number.
@@ -26,8 +28,16 @@ pub enum Liveness {
 
 /// This process.
 pub fn current() -> ProcessId {
-    let pid = std::process::id();
-    ProcessId { pid, boot: system::boot(), started: system::started(pid).unwrap_or_default() }
+    own().clone()
+}
+
+/// This process, looked up once: nothing of it changes while it runs.
+fn own() -> &'static ProcessId {
+    static OWN: OnceLock<ProcessId> = OnceLock::new();
+    OWN.get_or_init(|| {
+        let pid = std::process::id();
+        ProcessId { pid, boot: system::boot(), started: system::started(pid).unwrap_or_default() }
+    })
 }
 
 /// Whether `process` may still run. Only a process that is known to have ended counts as not alive; of one that cannot
@@ -38,9 +48,12 @@ pub fn is_alive(process: &ProcessId) -> bool {
 
 /// What is known about `process`.
 pub fn liveness(process: &ProcessId) -> Liveness {
-    let here = system::boot();
-    if process.boot != here {
-        return system::elsewhere(&process.boot, &here);
+    let own = own();
+    if process == own {
+        return Liveness::Alive;
+    }
+    if process.boot != own.boot {
+        return system::elsewhere(&process.boot, &own.boot);
     }
     match system::started(process.pid) {
         Some(started) if process.started.is_empty() || started == process.started => Liveness::Alive,

@@ -62,7 +62,12 @@ impl StoreBooks {
         // A run is at home in one workspace, whose ledger knows it.
         let (of_day, most) = (Budgets { run_usd: None, ..budgets }, entry.cost_usd);
         let allows = move |outlay: &Outlay| of_day.check(&spent(outlay), most);
-        match user.ledger().reserve_if(entry.clone(), day_start(now), now, allows).await {
+        let reserved = match of_day.any() {
+            true => user.ledger().reserve_if(entry.clone(), day_start(now), now, allows).await,
+            // Nobody asks what the day has cost.
+            false => user.ledger().reserve(entry.clone(), now).await.map(Ok),
+        };
+        match reserved {
             Ok(Ok(id)) => Ok(Some(id)),
             Ok(Err(over)) => Err(BudgetRefused { reason: over.to_string() }),
             Err(error) => {
@@ -97,7 +102,11 @@ impl Books for StoreBooks {
         };
         let (budgets, most) = (estimate.budgets, estimate.cost_usd);
         let allows = move |outlay: &Outlay| budgets.check(&spent(outlay), most);
-        let here = async |entry| self.store.ledger().reserve_if(entry, day_start(now), now, allows).await;
+        let ledger = self.store.ledger();
+        let here = async |entry| match budgets.any() {
+            true => ledger.reserve_if(entry, day_start(now), now, allows).await,
+            false => ledger.reserve(entry, now).await.map(Ok),
+        };
         let (of_user, here) = if budgets.any() {
             // What is set aside here and then refused by the user's ledger could get another call refused meanwhile.
             let of_user = self.reserve_of_user(&entry, budgets).await?;

@@ -124,13 +124,21 @@ impl Checkpoints<'_> {
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn list(&self, run: RunId) -> Result<Vec<Checkpoint>> {
-        self.0
-            .read(move |tx| {
-                let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id";
-                rows::all(tx, sql, [run.to_string()], checkpoint)
-            })
-            .await
+        let first = self.0.read_here(move |tx| list(tx, run, FEW)).await?;
+        if first.len() < FEW {
+            return Ok(first);
+        }
+        self.0.read(move |tx| list(tx, run, usize::MAX)).await
     }
+}
+
+/// So many checkpoints are read in a moment.
+const FEW: usize = 64;
+
+/// The first `most` of a run.
+fn list(tx: &Transaction<'_>, run: RunId, most: usize) -> Result<Vec<Checkpoint>> {
+    let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id LIMIT ?2";
+    rows::all(tx, sql, params![run.to_string(), i64::try_from(most).unwrap_or(-1)], checkpoint)
 }
 
 fn checkpoint(row: &Row<'_>) -> Result<Checkpoint> {

@@ -374,6 +374,48 @@ test('plan', function()
   nvim:wait('table.concat(vim.api.nvim_buf_get_lines(vim.fn.bufnr("assist://answer"), 0, -1, false), "\\n"):find("The navigation is there.", 1, true) ~= nil')
 end)
 
+test('delivery', function()
+  local nvim, folder = open(nil, {
+    ['assist.toml'] = '[forge]\nrepository = "ada/visitors"\n[deploy]\napplication = "visitors1"\n',
+  })
+  local function git(...)
+    local done = vim.system({ 'git', ... }, { cwd = folder, text = true }):wait()
+    assert(done.code == 0, done.stderr)
+    return vim.trim(done.stdout)
+  end
+  git('init', '-q', '-b', 'main')
+  for name, value in pairs({ ['user.name'] = 'Ada', ['user.email'] = 'ada@example.com', ['commit.gpgsign'] = 'false' }) do
+    git('config', name, value)
+  end
+  git('add', '.')
+  git('commit', '-q', '-m', 'First')
+  nvim:call('nvim_command', 'Assist talk people shall find their way')
+  nvim:wait('require("assist.card").open() ~= nil and require("assist.card").open().reply ~= nil')
+  nvim:call('nvim_command', 'Assist answer')
+  local card = nvim:text()
+  for _, part in ipairs({ '□ Commit what is changed', '□ Push `main` to `ada/visitors`', '□ Deploy `visitors` at', ' 1  Start\n 2  Not now' }) do
+    has(card, part)
+  end
+  assert(not card:find('--push', 1, true), card)
+  -- a deployment brings the push and the commit; without the commit there is neither
+  nvim:type('gg/Deploy <CR><Space>')
+  for _, part in ipairs({ '■ Commit', '■ Push', '■ Deploy' }) do
+    has(nvim:text(), part)
+  end
+  nvim:type('gg/Commit <CR><Space>')
+  for _, part in ipairs({ '□ Commit', '□ Push', '□ Deploy' }) do
+    has(nvim:text(), part)
+  end
+  nvim:type('gg/Deploy <CR><Space>')
+  nvim:type('1')
+  ended(nvim, 'done')
+  same(git('log', '-1', '--format=%s'), 'Visitors find their way')
+  local login = 'http.extraHeader=Authorization: Basic ' .. vim.base64.encode('ada:gt-nvim')
+  local there = git('-c', login, 'ls-remote', vim.env.ASSIST_TEST_SIMULATOR .. '/ada/visitors.git', 'refs/heads/main')
+  same(vim.split(there, '\t')[1], git('rev-parse', 'HEAD'))
+  has(nvim:lua('return ' .. newest('summary')), 'Deployed visitors: https://visitors.example.')
+end)
+
 test('some steps', function()
   local nvim, folder = open()
   nvim:call('nvim_command', 'Assist talk people shall find their way')

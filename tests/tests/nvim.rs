@@ -9,8 +9,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use assist_simulator::{Asked, Ending, Manner, Match, Place, Reply, Rule, Script, Simulator, answer};
+use assist_simulator::{
+    Asked, Ending, Gitea, Manner, Match, Place, Reply, Route, Rule, Script, Simulator, answer,
+};
 use serde_json::{Value, json};
 
 const PATH: &str = "src/page.tsx";
@@ -99,6 +102,9 @@ impl Editor {
         if let Some(model) = model {
             command.env("ASSIST_TEST_SIMULATOR", &model.url);
             command.env("ANTHROPIC_BASE_URL", &model.url).env("ANTHROPIC_API_KEY", "sk-simulated");
+            // It is the forge and the deployment service as well; a workspace that is no repository is offered neither.
+            command.env("GITEA_URL", &model.url).env("GITEA_TOKEN", FORGE_TOKEN);
+            command.env("COOLIFY_URL", &model.url).env("COOLIFY_TOKEN", DEPLOY_TOKEN);
         }
         let output = command.output().expect("Neovim can be started");
         let said = [output.stdout, output.stderr].concat();
@@ -225,6 +231,25 @@ fn only_nav() -> Script {
     planned(&[task("The nav", "src/Nav.tsx", &[])])
 }
 
+/// The tokens of the forge and of the deployment service.
+const FORGE_TOKEN: &str = "gt-nvim";
+const DEPLOY_TOKEN: &str = "1|nvim";
+
+/// The same, in a workspace whose work can be pushed to a new forge and deployed.
+fn delivering() -> Script {
+    static FORGES: AtomicUsize = AtomicUsize::new(0);
+    let number = FORGES.fetch_add(1, Ordering::Relaxed);
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nvim-forge-{number}"));
+    if root.exists() {
+        fs::remove_dir_all(&root).expect("what an earlier test left can be removed");
+    }
+    Script {
+        gitea: Some(Gitea { root, login: "ada".to_owned(), token: FORGE_TOKEN.to_owned() }),
+        routes: Route::coolify(DEPLOY_TOKEN, "visitors1", "ada/visitors"),
+        ..nav_and_top()
+    }
+}
+
 macro_rules! mechanics {
     ($($name:ident: $editor:expr;)*) => {$(
         #[test]
@@ -290,6 +315,7 @@ scenarios! {
     a_new_file_is_made_after_a_yes_and_undone, "new file": new_file();
     a_plan_is_changed_in_words_confirmed_carried_out_and_reported, "plan": nav_and_top();
     some_steps_of_a_plan_are_confirmed, "some steps": only_nav();
+    what_is_ticked_on_a_plan_is_committed_pushed_and_deployed, "delivery": delivering();
     a_question_that_is_put_away_waits, "question put away": new_file();
     undo_takes_a_run_back_and_keeps_later_typing, "undo command": Script::always(Reply::text(hero()));
     two_runs_on_one_file_do_not_mix, "two runs": Script::new([

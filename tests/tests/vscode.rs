@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use assist_simulator::{
-    Asked, Manner, Match, Place, Reply, Rule, SENTINEL, Script, Simulator, answer, component,
+    Asked, Gitea, Manner, Match, Place, Reply, Route, Rule, SENTINEL, Script, Simulator, answer, component,
 };
 use serde_json::{Value, json};
 
@@ -68,6 +68,10 @@ const increment = () => {
 The end of the explanation.
 ";
 
+/// The tokens of the forge and of the deployment service.
+const FORGE_TOKEN: &str = "gt-vscode";
+const DEPLOY_TOKEN: &str = "1|vscode";
+
 #[test]
 fn what_a_user_does_in_vs_code() {
     let editor = match Editor::find() {
@@ -80,8 +84,16 @@ fn what_a_user_does_in_vs_code() {
             return say(&format!("skipped: {why}"));
         }
     };
-    let simulator = Simulator::start(script());
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let simulator = Simulator::start(Script {
+        gitea: Some(Gitea {
+            root: folder.path().join("forge"),
+            login: "ada".to_owned(),
+            token: FORGE_TOKEN.to_owned(),
+        }),
+        routes: Route::coolify(DEPLOY_TOKEN, "visitors1", "ada/visitors"),
+        ..script()
+    });
     editor.install_extension(folder.path());
     let server = CodeServer::start(&editor, folder.path(), &simulator);
     let results = drive(&editor, &server, &simulator, folder.path());
@@ -102,6 +114,13 @@ fn what_a_user_does_in_vs_code() {
     if ran("cancel") {
         // Cancelling closed the connection to the model.
         simulator.blocking_disconnected();
+    }
+    if ran("delivered") {
+        let posts = |path: &str| {
+            let requests = simulator.all_requests();
+            requests.iter().filter(|r| r.method == "POST" && r.path.contains(path)).count()
+        };
+        assert_eq!((posts("git-receive-pack"), posts("/api/v1/deploy")), (1, 1));
     }
     if ran("no_key") {
         assert!(simulator.requests().iter().any(|request| request.key.as_deref() == Some(TYPED_KEY)));
@@ -334,6 +353,9 @@ impl CodeServer {
         command.env("HOME", &home).env("ASSIST_BIN", assist_tests::binary::assist());
         command.env("ANTHROPIC_API_KEY", "sk-simulated").env("ANTHROPIC_BASE_URL", &simulator.url);
         command.env("ASSIST_CONFIG_DIR", config_folder(folder));
+        // The simulator is the forge and the deployment service as well; a workspace that is no repository is offered neither.
+        command.env("GITEA_URL", &simulator.url).env("GITEA_TOKEN", FORGE_TOKEN);
+        command.env("COOLIFY_URL", &simulator.url).env("COOLIFY_TOKEN", DEPLOY_TOKEN);
         command.env("FORCE_NODE_VERSION", node_major()).stdin(Stdio::null()).stdout(Stdio::piped());
         let errors = fs::File::create(folder.join("code-server.err")).expect("files can be made");
         let mut process = command.stderr(errors).spawn().expect("node can be started");

@@ -30,6 +30,31 @@ function settings(folder, values) {
   fs.writeFileSync(path.join(folder, ".vscode", "settings.json"), JSON.stringify(values));
 }
 
+/** Makes the workspace a repository with one commit, whose work can be pushed and deployed. */
+function repository(folder) {
+  fs.writeFileSync(
+    path.join(folder, "assist.toml"),
+    '[forge]\nrepository = "ada/visitors"\n[deploy]\napplication = "visitors1"\n',
+  );
+  const git = (...words) => execFileSync("git", words, { cwd: folder });
+  git("init", "-q", "-b", "main");
+  git("config", "user.name", "Ada");
+  git("config", "user.email", "ada@example.com");
+  git("config", "commit.gpgsign", "false");
+  git("add", ".");
+  git("commit", "-q", "-m", "First");
+}
+
+/** Asks for something that is planned, and returns its card. */
+async function delivery(vscode) {
+  await vscode.openFile(...COUNTER);
+  await vscode.command("Assist: Talk about the Workspace");
+  await vscode.answer("Ask Assist", "Let visitors find their way");
+  const card = vscode.webview();
+  await card.locator("ol > li", { hasText: "Add a navigation" }).waitFor();
+  return card;
+}
+
 export const scenarios = {
   // The edit arrives and one undo takes it back.
   palette: {
@@ -268,6 +293,51 @@ export const scenarios = {
       await card.locator("#answer", { hasText: "The navigation is there." }).waitFor();
       await vscode.ready();
       assert.ok(has("Nav.tsx") && !has("top.tsx"));
+    },
+  },
+
+  // A plan's boxes: none is ticked, each brings what it builds on, and what is ticked is committed, pushed and deployed.
+  delivered: {
+    prepare: (folder) => repository(folder),
+    async run(vscode, { folder, openai }) {
+      const card = await delivery(vscode);
+      const box = (words) => card.getByRole("checkbox", { name: words });
+      const [commit, push, deploy] = [box("Commit what is changed"), box("Push main to ada/visitors"), box("Deploy visitors at")];
+      for (const off of [commit, push, deploy]) assert.equal(await off.isChecked(), false, "a box is off by itself");
+      // What the boxes say is not in the plan once more.
+      assert.equal(await card.locator("main", { hasText: "--push" }).count(), 0);
+      await deploy.check();
+      assert.ok((await commit.isChecked()) && (await push.isChecked()), "a deployment brings the push and the commit");
+      await commit.uncheck();
+      assert.ok(!(await push.isChecked()) && !(await deploy.isChecked()), "without a commit there is nothing to push");
+      await deploy.check();
+      await vscode.shot("20-delivery");
+      await card.getByRole("button", { name: "Start", exact: true }).click();
+      await card.locator("#answer", { hasText: "The navigation is there." }).waitFor();
+      await vscode.ready();
+      const git = (...words) => execFileSync("git", words, { cwd: folder, encoding: "utf8" }).trim();
+      const forge = new URL("/ada/visitors.git", openai);
+      const login = Buffer.from("ada:gt-vscode").toString("base64");
+      const there = git("-c", `http.extraHeader=Authorization: Basic ${login}`, "ls-remote", forge.href, "refs/heads/main");
+      assert.equal(there.split("\t")[0], git("rev-parse", "HEAD"));
+      assert.equal(git("log", "-1", "--format=%s"), "Visitors find their way");
+    },
+  },
+
+  // The same card in the light, in a narrow window.
+  delivered_light: {
+    pictureOnly: true,
+    size: { width: 620, height: 800 },
+    prepare(folder) {
+      repository(folder);
+      settings(folder, { "workbench.colorTheme": "Default Light Modern" });
+    },
+    async run(vscode) {
+      const card = await delivery(vscode);
+      await card.getByRole("checkbox", { name: "Push main to ada/visitors" }).check();
+      await vscode.shot("21-delivery-light-narrow");
+      await card.getByRole("button", { name: "Not now" }).click();
+      await vscode.ready();
     },
   },
 

@@ -6,11 +6,14 @@
 import * as vscode from "vscode";
 import { page } from "./page";
 import { fields, text } from "./protocol";
-import { render } from "./render";
-import type { Question, Run } from "./runs";
+import { render, renderInline } from "./render";
+import type { Box, Question, Run } from "./runs";
 
 /** Sends a command about a run to the server. */
-export type Send = (command: string, argument: { runId: string; text?: string; steps?: number[] }) => Promise<unknown>;
+export type Send = (
+  command: string,
+  argument: { runId: string; text?: string; steps?: number[] } & Partial<Record<Box["what"], boolean>>,
+) => Promise<unknown>;
 
 export class Plans implements vscode.Disposable {
   private readonly panels = new Map<string, vscode.WebviewPanel>();
@@ -52,23 +55,25 @@ export class Plans implements vscode.Disposable {
   }
 
   private async heard(run: Run, question: Question, view: vscode.WebviewPanel, message: unknown): Promise<void> {
-    const { kind, value } = fields(message);
+    const { kind, value, ticked } = fields(message);
     const runId = run.id;
     switch (kind) {
       case "ready":
         await view.webview.postMessage({
           wish: run.title,
-          html: render(question.detail ?? question.text),
+          // What the boxes say is not said again below them.
+          html: render((question.detail ?? question.text).replace(/^- \[ \] .*$/gm, "")),
+          boxes: question.boxes.map((box) => ({ ...box, label: renderInline(box.label) })),
           yes: question.choices[0] ?? "Start",
           no: question.choices.at(-1) ?? "Not now",
-          commit: question.choices.length > 2 ? question.choices[1] : "",
         });
         break;
-      case "start":
-      case "commit": {
+      case "start": {
         const steps = Array.isArray(value) ? value.filter((step): step is number => typeof step === "number") : [];
         const some = steps.length < question.steps ? { steps } : {};
-        await this.send("assist.confirm", { runId, ...some, ...(kind === "commit" ? { commit: true } : {}) });
+        const wanted = Array.isArray(ticked) ? ticked : [];
+        const boxes = question.boxes.filter((box) => wanted.includes(box.what)).map((box) => [box.what, true] as const);
+        await this.send("assist.confirm", { runId, ...some, ...Object.fromEntries(boxes) });
         break;
       }
       case "change": {
@@ -87,10 +92,10 @@ export class Plans implements vscode.Disposable {
 const BODY = `<header><span class="eyebrow">Plan</span><h1 id="wish"></h1>
 <div id="answers" class="row">
 <button class="primary" id="start" data-do="start"></button>
-<button id="commit" data-do="commit" hidden></button>
 <button data-do="change">Change…</button>
 <button id="no" data-do="no"></button>
 </div>
+<fieldset id="boxes" hidden><legend>When it is done</legend></fieldset>
 <form id="change" hidden>
 <label for="words">What should be different?</label>
 <textarea id="words" rows="3" placeholder="Leave the trial as it is; put the button at the top…"></textarea>
@@ -99,7 +104,7 @@ const BODY = `<header><span class="eyebrow">Plan</span><h1 id="wish"></h1>
 <main id="plan"></main>`;
 
 const STYLE = `
-body { padding: 0 28px 32px; font-size: var(--vscode-font-size); line-height: 1.55; max-width: 72ch; }
+body { overflow-wrap: anywhere; padding: 0 28px 32px; font-size: var(--vscode-font-size); line-height: 1.55; max-width: 72ch; }
 header { position: sticky; top: 0; z-index: 1; padding: 20px 0 14px; background: var(--vscode-editor-background); border-bottom: 1px solid var(--vscode-panel-border, var(--vscode-widget-border)); }
 .eyebrow { color: var(--vscode-descriptionForeground); font-size: .85em; letter-spacing: .06em; text-transform: uppercase; }
 h1 { font-size: 1.3em; font-weight: 600; margin: 2px 0 0; overflow-wrap: anywhere; }
@@ -120,7 +125,12 @@ code { font-family: var(--vscode-editor-font-family); font-size: .93em; padding:
   background: var(--vscode-editor-background); color: var(--vscode-textPreformat-foreground, inherit); }
 .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
 #answers { margin-top: 14px; }
-#answers[hidden], form[hidden] { display: none; }
+#answers[hidden], form[hidden], fieldset[hidden] { display: none; }
+fieldset { margin: 12px 0 0; padding: 0; border: 0; min-width: 0; }
+legend { float: left; width: 100%; margin-bottom: 4px; padding: 0; color: var(--vscode-descriptionForeground); font-size: .85em; letter-spacing: .06em; text-transform: uppercase; }
+fieldset > label { clear: left; display: grid; grid-template-columns: 16px 1fr; gap: 8px; align-items: start; margin: 0 0 4px; cursor: pointer; overflow-wrap: anywhere; }
+fieldset input { width: 16px; height: 16px; margin: .2em 0 0; cursor: pointer; accent-color: var(--vscode-button-background); }
+fieldset code { background: var(--vscode-textCodeBlock-background); }
 button { font: inherit; padding: 5px 14px; border-radius: 4px; cursor: pointer; border: 1px solid var(--vscode-button-border, transparent);
   color: var(--vscode-button-secondaryForeground); background: var(--vscode-button-secondaryBackground); }
 button:hover { background: var(--vscode-button-secondaryHoverBackground); }
@@ -128,6 +138,13 @@ button.primary { color: var(--vscode-button-foreground); background: var(--vscod
 button.primary:hover { background: var(--vscode-button-hoverBackground); }
 button:disabled { opacity: .5; cursor: default; }
 button:focus-visible, input:focus-visible, textarea:focus-visible { outline: 1px solid var(--vscode-focusBorder); outline-offset: 1px; }
+/* In a narrow or low view the head would leave no room for the plan: it goes along with it. */
+@media (max-width: 420px), (max-height: 480px) {
+  body { padding: 0 14px 24px; }
+  header { position: static; }
+  ol > li { padding-left: 40px; }
+  ol > li::before { display: none; }
+}
 form { margin-top: 14px; }
 label { display: block; margin-bottom: 6px; }
 textarea { box-sizing: border-box; width: 100%; margin-bottom: 10px; padding: 6px 8px; font: inherit; resize: vertical; border-radius: 4px;
@@ -137,25 +154,35 @@ textarea { box-sizing: border-box; width: 100%; margin-bottom: 10px; padding: 6p
 const SCRIPT = `
 const vscode = acquireVsCodeApi();
 const find = (id) => document.getElementById(id);
-let yes = "Start", commit = "";
+let yes = "Start";
+const ticks = () => [...document.querySelectorAll("#boxes input")];
+const ticked = () => ticks().flatMap((box) => (box.checked ? [box.value] : []));
 const boxes = () => [...document.querySelectorAll("ol > li > input")];
 const chosen = () => boxes().flatMap((box, index) => (box.checked ? [index + 1] : []));
 function count() {
   const all = boxes().length, some = chosen().length;
   const part = some === all ? "" : " with " + some + " of " + all + " steps";
   find("start").textContent = yes + part;
-  find("commit").textContent = commit + part;
-  find("start").disabled = find("commit").disabled = all > 0 && some === 0;
+  find("start").disabled = all > 0 && some === 0;
   for (const box of boxes()) box.parentElement.classList.toggle("out", !box.checked);
+}
+// What something builds on is ticked with it, and what builds on it goes with it.
+function tick(box, on) {
+  box.checked = on;
+  for (const other of ticks()) {
+    if (on && other.value === box.dataset.needs) tick(other, true);
+    if (!on && other.dataset.needs === box.value) tick(other, false);
+  }
 }
 function changing(on) {
   find("change").hidden = !on;
   find("answers").hidden = on;
+  find("boxes").hidden = on || ticks().length === 0;
   if (on) find("words").focus();
 }
 document.addEventListener("click", ({ target }) => {
   const what = target.closest && target.closest("[data-do]") && target.closest("[data-do]").dataset.do;
-  if (what === "start" || what === "commit") vscode.postMessage({ kind: what, value: chosen() });
+  if (what === "start") vscode.postMessage({ kind: what, value: chosen(), ticked: ticked() });
   else if (what === "no") vscode.postMessage({ kind: "no" });
   else if (what === "change" || what === "back") changing(what === "change");
 });
@@ -170,11 +197,18 @@ find("change").addEventListener("submit", (event) => {
 });
 addEventListener("message", ({ data }) => {
   yes = data.yes;
-  commit = data.commit;
-  find("commit").hidden = commit === "";
   find("no").textContent = data.no;
   find("wish").textContent = data.wish;
   find("plan").innerHTML = data.html;
+  for (const { what, label, needs } of data.boxes) {
+    const line = find("boxes").appendChild(document.createElement("label"));
+    const box = line.appendChild(document.createElement("input"));
+    Object.assign(box, { type: "checkbox", value: what });
+    box.dataset.needs = needs || "";
+    box.addEventListener("change", () => tick(box, box.checked));
+    line.appendChild(document.createElement("span")).innerHTML = label;
+  }
+  find("boxes").hidden = data.boxes.length === 0;
   for (const [index, item] of [...document.querySelectorAll("#plan > ol > li")].entries()) {
     const box = document.createElement("input");
     box.type = "checkbox";

@@ -43,3 +43,8 @@ markdown.renderer.rules.image = (tokens, index) => {
 export function render(text: string): string {
   return markdown.render(text);
 }
+
+/** One line of it, without a paragraph around. */
+export function renderInline(text: string): string {
+  return markdown.renderInline(text);
+}

@@ -49,6 +49,17 @@ export interface Question {
   choices: string[];
   /** How many steps the plan has that is asked about; 0 where it is no plan. */
   steps: number;
+  /** What can become of the plan's work when it is done. None of it is ticked by itself. */
+  boxes: Box[];
+}
+
+/** What can become of work that is done. */
+export interface Box {
+  what: "commit" | "push" | "deploy";
+  /** Markdown, one line. */
+  label: string;
+  /** What has to be ticked with it. */
+  needs: Box["what"] | undefined;
 }
 
 /** What an event did to its run. */
@@ -166,7 +177,7 @@ export class Runs implements vscode.Disposable {
       }
       case "approval_requested":
         run.standing = "asking";
-        run.question = { text: text(data.question) ?? "May Assist go on?", detail: text(data.detail), choices: strings(data.choices), steps: stepsOf(data.plan) };
+        run.question = { text: text(data.question) ?? "May Assist go on?", detail: text(data.detail), choices: strings(data.choices), steps: stepsOf(data.plan), boxes: boxesOf(data) };
         run.planned ||= run.question.steps > 0;
         break;
       case "text":
@@ -265,6 +276,17 @@ function stepsOf(plan: unknown): number {
   return Array.isArray(steps) ? steps.length : 0;
 }
 
+function boxesOf(data: Record<string, unknown>): Box[] {
+  const names = ["commit", "push", "deploy"] as const;
+  return names.flatMap((what): Box[] => {
+    const offered = fields(data[what]);
+    const label = text(offered.label);
+    if (label === undefined) return [];
+    const needs = what === "push" ? "commit" : what === "deploy" && offered.needsPush === true ? "push" : undefined;
+    return [{ what, label, needs }];
+  });
+}
+
 /** What an event says, in one line for the log of a run. */
 export function line(event: RunEvent): string {
   const { data } = event;
@@ -279,6 +301,8 @@ export function line(event: RunEvent): string {
       return join(text(data.tool), text(data.about), data.state === "done" ? undefined : text(data.state), text(data.message));
     case "memory":
       return join(text(data.change), text(data.key), text(data.value));
+    case "delivery":
+      return join(text(data.what), text(data.message));
     case "agent_started":
     case "agent_completed":
       return join(text(data.agent), where);

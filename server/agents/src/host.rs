@@ -90,6 +90,25 @@ pub struct Question {
     pub later: bool,
 }
 
+/// What becomes of work that is done, where the user has ticked it on the card of its plan. Off by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Ticks {
+    /// It is committed.
+    pub commit: bool,
+    /// The commit is pushed. Without a commit there is nothing to push.
+    pub push: bool,
+    /// What was pushed is deployed.
+    pub deploy: bool,
+}
+
+impl Ticks {
+    /// Whether anything is ticked.
+    pub fn any(self) -> bool {
+        self.commit || self.push || self.deploy
+    }
+}
+
 /// What the user said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,9 +121,9 @@ pub enum Answer {
         steps: Vec<usize>,
         /// What is to be minded.
         note: Option<String>,
-        /// Whether what is done is committed, where that was offered.
-        #[serde(default)]
-        commit: bool,
+        /// What is ticked, of what was offered.
+        #[serde(flatten)]
+        ticks: Ticks,
     },
     /// Do not.
     No,

@@ -35,7 +35,7 @@ pub mod map {
 pub use ask::{AskRequest, Diagnostic, Intent};
 pub use engine::{Engine, Follow, Heard, Next, Started, Status, Unended, Wiring};
 pub use error::{ConfigError, EngineError};
-pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity};
+pub use host::{Answer, Document, Host, HostError, Question, Rebased, Severity, Ticks};
 pub use settings::{
     ApplyMode, BudgetOptions, CheckOptions, Checks, CommandOptions, Commands, CommitBranch, Embeddings,
     EmbeddingsOptions, GitOptions, Layer, OnFailure, Options, Pipeline, PipelineOptions, PlanPolicy,

@@ -131,6 +131,7 @@ mod tests {
     use assist_base::{RunId, Timestamp};
 
     use super::*;
+    use crate::host::Ticks;
 
     fn kept(kind: &str, data: Value) -> RunInput {
         let at = Timestamp(0);
@@ -152,13 +153,25 @@ mod tests {
             Input::Stop,
             Input::Tell("mind the tests".to_owned()),
             Input::Reply(Answer::Yes),
-            Input::Reply(Answer::Partly { steps: vec![1, 3], note: Some("soon".to_owned()), commit: true }),
+            Input::Reply(Answer::Partly {
+                steps: vec![1, 3],
+                note: Some("soon".to_owned()),
+                ticks: Ticks { commit: true, push: true, deploy: false },
+            }),
             Input::Reply(Answer::Text("blue".to_owned())),
             Input::Reply(Answer::No),
         ] {
             let (kind, data) = input.row();
             assert_eq!(Input::read(&kept(kind, data)), Some(input));
         }
+    }
+
+    #[test]
+    fn an_answer_of_an_older_version_reads_back() {
+        let kept = kept("confirm", json!({ "answer": { "partly": { "steps": [], "note": null, "commit": true } } }));
+        let ticks = Ticks { commit: true, ..Ticks::default() };
+        let answer = Answer::Partly { steps: vec![], note: None, ticks };
+        assert_eq!(Input::read(&kept), Some(Input::Reply(answer)));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use assist_store::{FileSnapshot, Snapshot, Store};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::host::{Host, HostError};
+use crate::orchestrator;
 
 /// What undoing did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,11 +22,21 @@ pub struct Undone {
     pub files: Vec<DocPath>,
     /// The files that were left alone, because later edits and the run's stand in the same place.
     pub conflicts: Vec<DocPath>,
+    /// What of the run's work is out of the files and stays: a commit, what was pushed, what was deployed. A sentence or two.
+    pub stays: Option<String>,
 }
 
 impl Undone {
-    /// One sentence for the user.
+    /// For the user: a sentence about the files, and what stays.
     pub fn summary(&self) -> String {
+        let files = self.of_files();
+        match &self.stays {
+            Some(stays) => format!("{files} {stays}"),
+            None => files,
+        }
+    }
+
+    fn of_files(&self) -> String {
         let list = |paths: &[DocPath]| paths.iter().map(DocPath::as_str).collect::<Vec<_>>().join(", ");
         match (self.files.is_empty(), self.conflicts.is_empty()) {
             (true, true) => "There was nothing to undo.".to_owned(),
@@ -57,7 +68,8 @@ impl Engine {
     /// [`EngineError`] when there is no such run, or a file cannot be read or written.
     pub async fn undo(self: &Arc<Self>, run: RunId, host: Arc<dyn Host>) -> Result<Undone, EngineError> {
         self.session(run).await?;
-        let undone = take_back(&self.store, self.clock.as_ref(), run, host.as_ref()).await?;
+        let mut undone = take_back(&self.store, self.clock.as_ref(), run, host.as_ref()).await?;
+        undone.stays = orchestrator::stays(&self.store, run).await?;
         if !undone.files.is_empty() {
             host.rested(run);
         }

@@ -47,11 +47,13 @@ pub enum EventKind {
     Command,
     /// Something was remembered, or what is remembered was used. `data: {change, memoryId, category, key, value, replaces?}`
     Memory,
+    /// Work was committed, pushed or deployed, or could not be. `data: {what, state, message, link?, commit?, deployment?}`
+    Delivery,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 16] = [
+    pub const ALL: [EventKind; 17] = [
         EventKind::AgentStarted,
         EventKind::AgentCompleted,
         EventKind::AgentFailed,
@@ -68,6 +70,7 @@ impl EventKind {
         EventKind::Tool,
         EventKind::Command,
         EventKind::Memory,
+        EventKind::Delivery,
     ];
 
     /// The word on the wire and in the `events.type` column.
@@ -89,6 +92,7 @@ impl EventKind {
             EventKind::Tool => "tool",
             EventKind::Command => "command",
             EventKind::Memory => "memory",
+            EventKind::Delivery => "delivery",
         }
     }
 }

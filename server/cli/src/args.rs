@@ -92,6 +92,12 @@ pub enum Command {
         /// Commit what is done, where the plan offers it.
         #[arg(long)]
         commit: bool,
+        /// Push what is committed, where the plan offers it.
+        #[arg(long, requires = "commit")]
+        push: bool,
+        /// Deploy what is pushed, where the plan offers it.
+        #[arg(long)]
+        deploy: bool,
         #[command(flatten)]
         show: Show,
     },

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assist_agents::host::rebase_by_text;
-use assist_agents::{Answer, Document, Engine, Host, HostError, Question, Rebased, Severity};
+use assist_agents::{Answer, Document, Engine, Host, HostError, Question, Rebased, Severity, Ticks};
 use assist_base::{ByteRange, ChangeSet, ContentHash, DocPath, Event, Outcome, Revision, RunId, TextDelta};
 use assist_runtime::FileError;
 use async_trait::async_trait;
@@ -71,7 +71,7 @@ fn reply(line: String) -> Answer {
     let steps: Result<Vec<usize>, _> =
         line.split([',', ' ']).filter(|n| !n.is_empty()).map(str::parse).collect();
     match steps {
-        Ok(steps) if !steps.is_empty() => Answer::Partly { steps, note: None, commit: false },
+        Ok(steps) if !steps.is_empty() => Answer::Partly { steps, note: None, ticks: Ticks::default() },
         _ => Answer::Text(line),
     }
 }

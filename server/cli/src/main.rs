@@ -19,6 +19,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use assist_agents::Ticks;
+
 use crate::args::{Cli, Command};
 use crate::commands::reply::Reply;
 use crate::commands::steer::Word;
@@ -60,8 +62,9 @@ async fn run(cli: Cli) -> Result<Exit, Stop> {
     match command {
         Command::Lsp { .. } => Ok(Exit::Usage),
         Command::Ask(ask) => commands::ask::run(global, ask).await,
-        Command::Confirm { run, steps, note, commit, show } => {
-            commands::reply::run(global, &run, Reply::Confirm { steps, note, commit }, show).await
+        Command::Confirm { run, steps, note, commit, push, deploy, show } => {
+            let ticks = Ticks { commit, push, deploy };
+            commands::reply::run(global, &run, Reply::Confirm { steps, note, ticks }, show).await
         }
         Command::Answer { run, text, show } => {
             commands::reply::run(global, &run, Reply::Answer(text), show).await

@@ -169,6 +169,11 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
                 }
             }
         }
+        EventKind::Delivery => match data["state"].as_str() {
+            Some("done") => format!("{} {}", style.good("✓"), text("message")),
+            Some("failed") => format!("{} {}", style.bad("✗"), text("message")),
+            _ => style.dim(&format!("… {}", text("message"))),
+        },
         EventKind::ApprovalRequested => format!("? {}", text("question")),
         EventKind::Budget => {
             let count = |key: &str| data[key].as_u64().unwrap_or_default();

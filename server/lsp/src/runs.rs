@@ -175,6 +175,7 @@ fn step(event: &Event, state: Option<RunState>) -> Option<Step> {
                 _ => None,
             }
         }
+        EventKind::Delivery => say(text("message")?),
         EventKind::Continued => say("Going on where it broke off".to_owned()),
         _ => None,
     }

@@ -27,6 +27,8 @@ pub struct Route {
     pub body: String,
     /// How many requests this route answers. Absent: any number.
     pub times: Option<usize>,
+    /// The request is taken, and its answer held until a stall is released.
+    pub held: bool,
 }
 
 impl Route {
@@ -75,6 +77,11 @@ impl Route {
         Self { times: Some(times), ..self }
     }
 
+    /// With an answer that is held.
+    pub fn held(self) -> Self {
+        Self { held: true, ..self }
+    }
+
     /// SearXNG's answer with these pages: title, address, excerpt.
     pub fn searxng(found: &[(&str, &str, &str)]) -> Self {
         let results: Vec<Value> = found
@@ -103,6 +110,27 @@ impl Route {
         Self::json("GET", "/res/v1/web/search", &body).key("x-subscription-token", key)
     }
 
+    /// A Coolify with one application, built from the branch main of a repository: nothing was deployed yet, and what is deployed
+    /// succeeds at once.
+    pub fn coolify(token: &str, application: &str, repository: &str) -> Vec<Self> {
+        let name = repository.rsplit('/').next().unwrap_or_default();
+        let known = json!({ "uuid": application, "name": name, "fqdn": format!("https://{name}.example"),
+                            "git_branch": "main", "git_repository": repository, "status": "running:healthy" });
+        let queued = json!({ "deployments": [{ "message": format!("Application {name} deployment queued."),
+                                               "resource_uuid": application, "deployment_uuid": "d1" }] });
+        let deployed = json!({ "deployment_uuid": "d1", "status": "finished", "commit": "HEAD",
+                               "created_at": "2026-11-20T10:00:00.000000Z" });
+        let at = format!("/api/v1/applications/{application}");
+        let history = format!("/api/v1/deployments/applications/{application}");
+        let routes = [
+            Self::json("GET", &at, &known),
+            Self::json("GET", &history, &json!({ "count": 0, "deployments": [] })),
+            Self::json("POST", "/api/v1/deploy", &queued).holds(&format!("uuid={application}")),
+            Self::json("GET", "/api/v1/deployments/d1", &deployed),
+        ];
+        routes.into_iter().map(|route| route.key("authorization", &format!("Bearer {token}"))).collect()
+    }
+
     /// Tavily's answer with these pages.
     pub fn tavily(key: &str, found: &[(&str, &str, &str)]) -> Self {
         let results: Vec<Value> = found
@@ -117,8 +145,12 @@ impl Route {
     }
 }
 
-/// The answer to a request, and which route gave it. `used` counts how often each has answered.
-pub(crate) fn answer(routes: &[Route], used: &mut Vec<usize>, request: &HttpRequest) -> Option<Refusal> {
+/// The answer to a request, and whether it is held. `used` counts how often each route has answered.
+pub(crate) fn answer(
+    routes: &[Route],
+    used: &mut Vec<usize>,
+    request: &HttpRequest,
+) -> Option<(Refusal, bool)> {
     used.resize(routes.len(), 0);
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let holds = |text: &String| query.contains(text) || String::from_utf8_lossy(&request.body).contains(text);
@@ -134,12 +166,9 @@ pub(crate) fn answer(routes: &[Route], used: &mut Vec<usize>, request: &HttpRequ
         && request.header(name) != Some(value)
     {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        return Some(Refusal {
-            status: 401,
-            headers,
-            body: json!({ "message": "Unauthorized" }).to_string(),
-        });
+        let body = json!({ "message": "Unauthorized" }).to_string();
+        return Some((Refusal { status: 401, headers, body }, false));
     }
     let status = if route.status == 0 { 200 } else { route.status };
-    Some(Refusal { status, headers: route.headers.clone(), body: route.body.clone() })
+    Some((Refusal { status, headers: route.headers.clone(), body: route.body.clone() }, route.held))
 }

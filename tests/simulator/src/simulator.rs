@@ -308,8 +308,8 @@ fn answer(state: &mut State, script: &Script, request: &HttpRequest) -> (usize, 
 }
 
 fn route(state: &mut State, script: &Script, request: &HttpRequest, index: usize) -> Plan {
-    if let Some(answer) = routes::answer(&script.routes, &mut state.routed, request) {
-        return chat::refused(answer);
+    if let Some((answer, held)) = routes::answer(&script.routes, &mut state.routed, request) {
+        return Plan { held, ..chat::refused(answer) };
     }
     if let Some(answer) = script.gitea.as_ref().and_then(|forge| gitea::answer(forge, request)) {
         return chat::refused(answer);

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Desk, Ran, Wire};
 
-const NEW: &str = "src/new.ts";
-const OLD: &str = "src/old.ts";
+pub const NEW: &str = "src/new.ts";
+pub const OLD: &str = "src/old.ts";
 const FILES: [(&str, &str); 3] =
     [(OLD, "export const old = 1;\n"), ("src/mine.ts", "export const mine = 1;\n"), ("notes.md", "one\n")];
 
 /// Assist plans to make one file and to change another.
-fn script() -> Script {
+pub fn script() -> Script {
     let in_system =
         |text: &str, reply| Rule::when(Match { system: Some(text.into()), ..Match::default() }, reply);
     let plan = json!({ "summary": "People can pay. It is quick.", "steps": [{ "title": "Pay", "files": [NEW, OLD] }] });
@@ -35,7 +35,7 @@ fn script() -> Script {
     ])
 }
 
-fn git(desk: &Desk, arguments: &[&str]) -> String {
+pub fn git(desk: &Desk, arguments: &[&str]) -> String {
     let mut command = Command::new("git");
     command.args(arguments).current_dir(desk.folder.root()).env_clear().envs(desk.variables());
     let ran = command.output().expect("there is git");
@@ -44,7 +44,7 @@ fn git(desk: &Desk, arguments: &[&str]) -> String {
 }
 
 /// A desk in a repository with one commit.
-fn desk(wire: Wire) -> Desk {
+pub fn desk(wire: Wire) -> Desk {
     let desk = Desk::new(wire, &FILES, script());
     for arguments in [
         &["init", "-q", "-b", "main"][..],
@@ -71,12 +71,12 @@ fn configure(desk: &Desk, text: &str) {
 }
 
 /// Asks, and returns the run and what was shown.
-fn shown(desk: &Desk) -> (String, Value) {
+pub fn shown(desk: &Desk) -> (String, Value) {
     let ran = desk.run(&["ask", "Build it", "--json"]).exits(1);
     (ran.run(), ran.of("approval_requested").remove(0))
 }
 
-fn summary(ran: &Ran) -> String {
+pub fn summary(ran: &Ran) -> String {
     ran.of("completed")[0]["summary"].as_str().expect("a sentence").to_owned()
 }
 
@@ -93,7 +93,7 @@ fn nothing_is_committed_unless_it_is_ticked() {
         let (run, card) = shown(&desk);
         let detail = card["detail"].as_str().expect("a card");
         assert!(detail.contains("- [ ] Commit what is changed, and nothing else, on `main`"), "{detail}");
-        assert_eq!(card["commit"], json!({ "branch": "main" }));
+        assert_eq!(card["commit"]["branch"], "main");
         desk.run(&["confirm", &run]).exits(0);
         assert!(desk.folder.has(NEW));
         assert_eq!(git(&desk, &["rev-list", "--count", "HEAD"]), "1");
@@ -150,7 +150,7 @@ fn a_branch_of_the_run_and_a_hook_that_says_no() {
     configure(&own, "[git]\nbranch = 'run'\n");
     let (run, card) = shown(&own);
     let branch = format!("assist/{}", &run[..8]);
-    assert_eq!(card["commit"], json!({ "branch": branch }));
+    assert_eq!(card["commit"]["branch"], branch);
     own.run(&["answer", &run, "start and commit"]).exits(0);
     assert_eq!(git(&own, &["branch", "--show-current"]), branch);
     assert_eq!(git(&own, &["rev-list", "--count", "main"]), "1");

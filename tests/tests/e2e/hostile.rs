@@ -243,7 +243,7 @@ fn no_plan_of_a_build_names_a_file_it_must_not() {
         assert_eq!(desk.sim.requests().len(), 3, "{path}: it is asked for again twice");
     }
     // One that looks harmless leads outside, or to what is closed.
-    for path in ["out/new.ts", "link.ts", "inner/hooks/post-merge", "git~1/config"] {
+    for path in ["out/new.ts", "link.ts", "inner/hooks/post-merge", "git~1/config", ".env", "innocent.ts"] {
         let part = json!({
             "name": "Evil", "path": path, "kind": "component", "complexity": "low", "lines": 3,
             "exports": ["evil"], "dependencies": [],
@@ -256,7 +256,8 @@ fn no_plan_of_a_build_names_a_file_it_must_not() {
         let desk = desk(Wire::Anthropic, script(rules));
         let ran = obeyed(&desk, &["ask", "Build it", "--build", "--yes", "--json"]).exits(1);
         assert!(ran.of("component_applied").is_empty(), "{}", told(&ran));
-        assert!(told(&ran).contains("Evil"), "{}", told(&ran));
+        assert!(told(&ran).contains(&format!("Evil: its path {path} cannot be used")), "{}", told(&ran));
+        assert_eq!(desk.sim.requests().len(), 3, "{path}: it is asked for again twice, and never begun");
     }
 }
 
@@ -294,6 +295,9 @@ fn no_confirmed_plan_opens_what_is_closed() {
         "git~1/config",
         "out/new.ts",
         "link.ts",
+        ".env",
+        "innocent.ts",
+        "src",
     ] {
         let desk = desk(Wire::Anthropic, planned(&[path], &task(&[path]), answer("evil", path, EVIL)));
         let ran = obeyed(&desk, &GO).exits(0);
@@ -308,6 +312,36 @@ fn no_confirmed_plan_opens_what_is_closed() {
         let ran = obeyed(&desk, &GO).exits(1);
         assert!(told(&ran).contains("nothing was changed"), "{}", told(&ran));
     }
+    // They lead to what is closed: refused before any of them is begun, sent back with the reason, and given up at last.
+    for (path, why) in [
+        (".git/config", "belongs to Git"),
+        ("out/new.ts", "outside"),
+        ("link.ts", "outside"),
+        (".env", "keys or passwords"),
+        ("innocent.ts", "keys or passwords"),
+        ("src", "a folder"),
+    ] {
+        let script = planned(&["src/new.ts"], &task(&["src/new.ts", path]), answer("evil", path, EVIL));
+        let desk = desk(Wire::Anthropic, script);
+        let ran = obeyed(&desk, &GO).exits(1);
+        assert!(told(&ran).contains("nothing was changed"), "{}", told(&ran));
+        let refused: Vec<Value> =
+            ran.of("tool").into_iter().filter(|tool| tool["state"] == "refused").collect();
+        let says = |tool: &Value| tool["message"].as_str().is_some_and(|said| said.contains(path) && said.contains(why));
+        assert!(refused.len() == 3 && refused.iter().all(says), "{path}: {refused:?}");
+        let asked_again = desk.sim.requests().into_iter().filter(|request| {
+            request.asked.as_ref().is_some_and(|asked| asked.all_messages().contains(&format!("{path} cannot be changed")))
+        });
+        assert_eq!(asked_again.count(), 2, "{path}: the model is told why, twice");
+    }
+    // The model that minds the reason gets on.
+    let mut script = planned(&["src/new.ts"], &task(&["src/new.ts"]), answer("evil", "src/new.ts", EVIL));
+    let shut = Reply::text("").tool("submit_tasks", &task(&["src/new.ts", ".env"]).to_string());
+    script.rules.insert(0, in_system("You scope changes of code", shut).times(1));
+    let minded = desk(Wire::OpenAi, script);
+    let ran = minded.run(&GO).exits(0);
+    assert_eq!(ran.of("tool").iter().filter(|tool| tool["state"] == "refused").count(), 1, "{}", told(&ran));
+    assert!(minded.folder.has("src/new.ts"));
     // Card and tasks are harmless, and the work turns to another place.
     for (confirmed, written) in [
         ("src/new.ts", ".git/hooks/post-merge"),

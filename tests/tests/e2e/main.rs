@@ -25,6 +25,8 @@ mod commits;
 mod conversations;
 mod crash;
 mod crowd;
+#[cfg(unix)]
+mod delivery;
 mod demo;
 mod disk_full;
 mod edits;

@@ -15,6 +15,13 @@ local M = {}
 ---@field offered? table<string, boolean> runs that rest, by id: an offer to go on, in the corner
 ---@field act? fun(choice: integer) what a choice of an offer does
 ---@field steps? boolean[] of a plan: which of its steps are to be done
+---@field boxes? assist.Box[] of a plan: what can become of its work when it is done
+
+---@class assist.Box
+---@field what 'commit'|'push'|'deploy'
+---@field label string
+---@field needs? string what has to be ticked with it
+---@field on boolean
 
 --- Open questions, oldest first; the oldest is shown.
 ---@type assist.Card[]
@@ -60,6 +67,34 @@ local function detail_of(card)
   return vim.split(detail, '\n', { plain = true })
 end
 
+--- Ticks a box or not. What it builds on is ticked with it, and what builds on it goes with it.
+local function tick(card, box, on)
+  box.on = on
+  for _, other in ipairs(card.boxes) do
+    if other.on ~= on and (on and other.what == box.needs or not on and other.needs == box.what) then
+      tick(card, other, on)
+    end
+  end
+end
+
+--- What is ticked, as `assist.confirm` takes it.
+local function ticked(card)
+  local ticks = {}
+  for _, box in ipairs(card.boxes or {}) do
+    ticks[box.what] = box.on or nil
+  end
+  return ticks
+end
+
+--- The choices that are listed: where there are boxes, none for what a box says.
+local function listed(card)
+  local count = #card.choices
+  if card.boxes and #card.boxes > 0 and count > 2 then
+    return { 1, count }
+  end
+  return vim.fn.range(1, count)
+end
+
 --- A choice as it is listed: the first one of a plan says how much of it is done.
 local function title_of(card, index)
   local title = card.choices[index]:gsub('\n', ' ')
@@ -70,9 +105,10 @@ local function title_of(card, index)
   return title
 end
 
---- The lines of a card, which of them are choices, which are steps of a plan, the highlights of whole lines, and whether there is a diff.
+--- The lines of a card, which of them are choices, which are steps of a plan, which are boxes, the highlights of whole lines, and
+--- whether there is a diff.
 local function compose(card, width)
-  local lines, choices, steps, marks = {}, {}, {}, {}
+  local lines, choices, steps, boxes, marks = {}, {}, {}, {}, {}
   local function add(text, group)
     lines[#lines + 1] = text
     if group then
@@ -87,6 +123,9 @@ local function compose(card, width)
   for _, line in ipairs(detail_of(card)) do
     line = line:gsub('\r', '')
     local step = card.steps and tonumber(line:match('^(%d+)%. '))
+    if card.boxes and #card.boxes > 0 and line:match('^%- %[ %] ') then
+      goto continue -- the boxes below say it
+    end
     if step and card.steps[step] ~= nil then
       add((card.steps[step] and '■ ' or '□ ') .. line, not card.steps[step] and 'AssistHint' or nil)
       steps[#lines] = step
@@ -101,12 +140,20 @@ local function compose(card, width)
       -- which file it is about is in the question
       add(line, diff_groups[line:sub(1, 1)])
     end
+    ::continue::
   end
   if lines[#lines] ~= '' then
     add('')
   end
-  for index in ipairs(card.choices) do
-    add((' %d  %s'):format(index, title_of(card, index)), index == 1 and 'AssistYes' or 'AssistNo')
+  for index, box in ipairs(card.boxes or {}) do
+    add((box.on and '■ ' or '□ ') .. box.label, not box.on and 'AssistHint' or nil)
+    boxes[#lines] = index
+  end
+  if next(boxes) then
+    add('')
+  end
+  for number, index in ipairs(listed(card)) do
+    add((' %d  %s'):format(number, title_of(card, index)), index == 1 and 'AssistYes' or 'AssistNo')
     choices[#lines] = index
   end
   if #card.choices == 0 then
@@ -115,7 +162,7 @@ local function compose(card, width)
   if card.offered then
     add('')
     add(':Assist answer goes here', 'AssistHint')
-    return lines, choices, steps, marks, width, false
+    return lines, choices, steps, boxes, marks, width, false
   end
   local more = #cards > 1 and (' · %d more after this'):format(#cards - 1) or ''
   if card.steps then
@@ -123,7 +170,8 @@ local function compose(card, width)
   end
   add('')
   if card.steps then
-    add('<Space> leaves a step out or takes it in · q decides later', 'AssistHint')
+    local also = next(boxes) and ', ticks a box' or ''
+    add(('<Space> leaves a step out or takes it in%s · q decides later'):format(also), 'AssistHint')
   end
   local into = ':Assist answer' .. (card.steps and ' goes here' or '')
   add(':Assist confirm · :Assist decline · ' .. into .. more, 'AssistHint')
@@ -131,16 +179,21 @@ local function compose(card, width)
   for _, line in ipairs(lines) do
     widest = math.max(widest, vim.api.nvim_strwidth(line) + 2)
   end
-  return lines, choices, steps, marks, math.min(widest, width), any_diff
+  return lines, choices, steps, boxes, marks, math.min(widest, width), any_diff
 end
 
---- Leaves the step in the cursor's line out, or takes it in again.
+--- Leaves the step in the cursor's line out, or takes it in again; ticks the box there, or not.
 local function toggle()
   local card = cards[1]
   local line = vim.api.nvim_win_get_cursor(0)[1]
   local step = card and card.steps and vim.b[bufnr].assist_steps[tostring(line)]
-  if step then
-    card.steps[step] = not card.steps[step]
+  local box = card and card.boxes and card.boxes[vim.b[bufnr].assist_boxes[tostring(line)]]
+  if step or box then
+    if box then
+      tick(card, box, not box.on)
+    else
+      card.steps[step] = not card.steps[step]
+    end
     M.draw()
     vim.api.nvim_win_set_cursor(0, { line, 0 })
   end
@@ -165,7 +218,7 @@ function M.draw()
     return hide()
   end
   local widest = math.min(card.offered and 46 or 100, vim.o.columns - 6)
-  local lines, choices, steps, marks, width, diff = compose(card, math.max(30, widest))
+  local lines, choices, steps, boxes, marks, width, diff = compose(card, math.max(30, widest))
   if not (bufnr and vim.api.nvim_buf_is_valid(bufnr)) then
     bufnr = vim.api.nvim_create_buf(false, true)
     vim.bo[bufnr].bufhidden = 'hide'
@@ -178,10 +231,12 @@ function M.draw()
       local line = vim.api.nvim_win_get_cursor(0)[1]
       M.choose(vim.b[bufnr].assist_choices[tostring(line)])
     end, 'Choose')
-    map('<Space>', toggle, 'Leave the step out, or take it in')
+    map('<Space>', toggle, 'Leave the step out, or take it in; tick the box')
     map('c', change, 'Change the plan in words')
     for digit = 1, 9 do
-      map(tostring(digit), function() M.choose(digit) end, 'Choose ' .. digit)
+      map(tostring(digit), function()
+        M.choose(cards[1] and listed(cards[1])[digit])
+      end, 'Choose ' .. digit)
     end
   end
   vim.bo[bufnr].modifiable = true
@@ -201,6 +256,7 @@ function M.draw()
   end
   vim.b[bufnr].assist_choices = by_line(choices)
   vim.b[bufnr].assist_steps = by_line(steps)
+  vim.b[bufnr].assist_boxes = by_line(boxes)
   vim.api.nvim_buf_clear_namespace(bufnr, namespace, 0, -1)
   for _, mark in ipairs(marks) do
     vim.api.nvim_buf_set_extmark(bufnr, namespace, mark[1], 0, { line_hl_group = mark[2] })
@@ -311,9 +367,13 @@ function M.choose(choice, card)
   if not card or not choice or type(choice) == 'number' and not card.choices[choice] then
     return
   end
-  -- a plan's choice in the middle: the same work, committed
-  local commits = card.steps ~= nil and type(choice) == 'number' and choice > 1 and choice < #card.choices
-  local starts = choice == 1 or commits
+  -- a plan's choice in the middle begins it, too, and says itself what then
+  local between = card.steps ~= nil and type(choice) == 'number' and choice > 1 and choice < #card.choices
+  local starts = choice == 1 or between
+  local ticks = choice == 1 and ticked(card) or {}
+  for _, what in ipairs(between and { 'commit', 'push', 'deploy' } or {}) do
+    ticks[what] = card.choices[choice]:find(what, 1, true) ~= nil or nil
+  end
   if starts and card.steps and chosen(card) == 0 then
     return require('assist.client').say('No step is left: take one in, or say no to the plan.')
   end
@@ -330,7 +390,7 @@ function M.choose(choice, card)
   if card.steps then
     done, all = chosen(card)
   end
-  local some = starts and done < all
+  local some = starts and (done < all or choice == 1 and next(ticks) ~= nil)
   if reply and type(choice) == 'number' and not some then
     reply(choice)
     return
@@ -344,10 +404,10 @@ function M.choose(choice, card)
   if type(choice) == 'string' then
     execute(card, 'assist.answer', { text = choice })
   elseif some then
-    local steps = vim.tbl_filter(function(step)
+    ticks.steps = done < all and vim.tbl_filter(function(step)
       return card.steps[step]
-    end, vim.fn.range(1, all))
-    execute(card, 'assist.confirm', { steps = steps, commit = commits or nil })
+    end, vim.fn.range(1, all)) or nil
+    execute(card, 'assist.confirm', ticks)
   elseif choice == 1 then
     execute(card, 'assist.confirm', {})
   elseif choice == #card.choices then
@@ -397,9 +457,23 @@ function M.open(run)
   return nil
 end
 
+--- What can become of a plan's work when it is done, none of it ticked.
+---@return assist.Box[]
+local function offered(data)
+  local boxes = {}
+  for _, what in ipairs({ 'commit', 'push', 'deploy' }) do
+    local offer = type(data[what]) == 'table' and data[what] or {}
+    if type(offer.label) == 'string' then
+      local needs = what == 'push' and 'commit' or what == 'deploy' and offer.needsPush == true and 'push' or nil
+      boxes[#boxes + 1] = { what = what, label = (offer.label:gsub('\n', ' ')), needs = needs, on = false }
+    end
+  end
+  return boxes
+end
+
 --- A run asks. The request to this client for the same question comes right after.
 ---@param run assist.Run
----@param data {question: string, detail?: string, choices?: string[], plan?: {steps: table[]}}
+---@param data {question: string, detail?: string, choices?: string[], plan?: {steps: table[]}, commit?: table, push?: table, deploy?: table}
 function M.requested(run, data)
   local planned = type(data.plan) == 'table' and type(data.plan.steps) == 'table' and data.plan.steps or nil
   run.planned = run.planned or planned ~= nil
@@ -412,6 +486,7 @@ function M.requested(run, data)
     steps = planned and vim.tbl_map(function()
       return true
     end, planned),
+    boxes = planned and offered(data),
   }
   enqueue(card)
   show(card)

@@ -1,20 +1,21 @@
 //! Scopes changes of code: reads the manifests and what the work touches, and returns tasks. Before the first line is written.
 
-use assist_base::ConversationId;
+use assist_base::{ConversationId, EventKind};
 use assist_gateway::{
     Answer, Call, Complexity, Extras, Message, Request, Tier, Tool, ToolCall, ToolChoice, Turn,
 };
 use serde_json::{Value, json};
 
-use super::tasks::{self, Scoped};
+use super::tasks::{self, Scoped, Work};
 use crate::advisors::CODE;
 use crate::answers;
 use crate::assist::{Bench, Talk, knowledge, reading_tools};
 use crate::calls;
-use crate::orchestrator::Order;
+use crate::keys::closed;
+use crate::orchestrator::{Order, denied};
 use crate::pipeline::{broken, rests};
 use crate::prompts;
-use crate::run::{Break, Run};
+use crate::run::{Break, Run, lock};
 
 /// How often it may look before it must say what is to be done.
 const MAX_ROUNDS: usize = 16;
@@ -57,7 +58,11 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
                     talk.add_result(run, &call, (content, failed)).await?;
                     continue;
                 }
-                match submitted(&call) {
+                let read = match submitted(&call) {
+                    Ok(scoped) => refused(run, scoped).await?,
+                    Err(fault) => Err(fault),
+                };
+                match read {
                     Ok(scoped) => {
                         good(run, last.take()).await?;
                         return Ok(scoped);
@@ -74,14 +79,20 @@ pub(super) async fn scope(run: &Run, order: &Order) -> Result<Vec<Scoped>, Break
             good(run, last.take()).await?;
         } else if let Some((_, words)) = talk.answer() {
             // Some models write the list instead of calling the tool.
-            if let Some(scoped) = written(&words) {
-                good(run, last.take()).await?;
-                return Ok(scoped);
-            }
+            let fault = match written(&words) {
+                Some(scoped) => match refused(run, scoped).await? {
+                    Ok(scoped) => {
+                        good(run, last.take()).await?;
+                        return Ok(scoped);
+                    }
+                    Err(fault) => format!("{fault}\n"),
+                },
+                None => String::new(),
+            };
             if let Some(answer) = last.take() {
                 calls::bad(run, &answer).await;
             }
-            talk.add_words(run, &format!("Call {SUBMIT} with the tasks.")).await?;
+            talk.add_words(run, &format!("{fault}Call {SUBMIT} with the tasks.")).await?;
         }
         if talk.failures(SUBMIT) > MAX_AGAIN {
             return Err(Break::Failed(
@@ -186,6 +197,28 @@ async fn ask(
 fn submitted(call: &ToolCall) -> Result<Vec<Scoped>, String> {
     let arguments = call.arguments.clone().map_err(|bad| bad.to_string())?;
     tasks::read(Value::Object(arguments)).map_err(|fault| format!("{fault} Call {SUBMIT} again."))
+}
+
+/// The tasks, where none is about what is closed, nor a command that a rule forbids; else what is wrong, for the model to mend.
+/// The user sees it as well.
+async fn refused(run: &Run, scoped: Vec<Scoped>) -> Result<Result<Vec<Scoped>, String>, Break> {
+    for (number, task) in (1..).zip(&scoped) {
+        let why = match &task.work {
+            Work::Edit { files } => {
+                closed(run, files.clone()).await.map(|(file, why)| format!("{file} cannot be changed: {why}"))
+            }
+            Work::Command { line, .. } => {
+                let why = denied(&lock(&run.commands), line);
+                why.map(|why| format!("`{line}` cannot be run: {why}"))
+            }
+        };
+        if let Some(why) = why {
+            let data = json!({ "tool": SUBMIT, "about": task.title, "state": "refused", "message": format!("{why}.") });
+            run.emit(EventKind::Tool, data).await?;
+            return Ok(Err(format!("Task {number}: {why}. Call {SUBMIT} again without it.")));
+        }
+    }
+    Ok(Ok(scoped))
 }
 
 fn written(words: &str) -> Option<Vec<Scoped>> {

@@ -8,10 +8,9 @@ use assist_runtime::confine::Confinement;
 use assist_store::{ListFilter, TaskStatus};
 use serde::{Deserialize, Serialize};
 
+use crate::orchestrator::Offer;
 use crate::run::{Break, Run};
 
-/// The button that ticks the commit.
-pub(crate) const START_AND_COMMIT: &str = "Start and commit";
 /// More steps than this are no plan that a person reads.
 const MOST_STEPS: usize = 20;
 /// A step, in seconds, where nothing is known.
@@ -111,9 +110,8 @@ impl Plan {
             .collect()
     }
 
-    /// The card as Markdown. `walls` says what holds around commands here, `commit` names the branch
-    /// that the work can be committed on.
-    pub(crate) fn markdown(&self, estimate: &Estimate, walls: &Confinement, commit: Option<&str>) -> String {
+    /// The card as Markdown. `walls` says what holds around commands here, `offer` what can become of the work when it is done.
+    pub(crate) fn markdown(&self, estimate: &Estimate, walls: &Confinement, offer: &Offer) -> String {
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let quoted = |items: &[String]| {
             items
@@ -163,12 +161,7 @@ impl Plan {
                 Confinement::None(lacking) => format!("\nNothing keeps the commands from changing or reading other files of yours: {lacking}.\n"),
             });
         }
-        match commit {
-            None => card.push_str("\nNothing is committed.\n"),
-            Some(branch) => card.push_str(&format!(
-                "\n- [ ] Commit what is changed, and nothing else, on `{branch}` (“{START_AND_COMMIT}”, or `--commit`)\n"
-            )),
-        }
+        card.push_str(&offer.markdown());
         card
     }
 }

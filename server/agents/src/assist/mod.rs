@@ -86,10 +86,14 @@ async fn carried_out(run: &Run, result: Result<String, Break>) -> (Result<String
         Err(error) => return (Err(error), files),
     };
     let commit = match orchestrator::committed(run, name).await {
-        Ok(commit) => commit,
+        Ok(made) => made.map(|made| made.sentence),
         Err(error) => return (Err(error), files),
     };
-    let report = Report::of(&order).with(verified).and_commit(commit);
+    let delivered = match orchestrator::delivered(run, name).await {
+        Ok(delivered) => delivered,
+        Err(error) => return (Err(error), files),
+    };
+    let report = Report::of(&order).with(verified).and_after(commit.into_iter().chain(delivered));
     let result = result.and_then(|_| {
         if report.is_whole() { Ok(report.sentence()) } else { Err(Break::Failed(report.sentence())) }
     });

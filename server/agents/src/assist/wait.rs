@@ -69,6 +69,13 @@ pub(crate) async fn ask(
     Ok(answer)
 }
 
+/// What was kept with a question of a run when it was asked, where it was.
+pub(crate) async fn asked(run: &Run, call: &str) -> Result<Option<Value>, Break> {
+    let approvals = run.store().approvals().list(run.id).await?;
+    let known = approvals.into_iter().rfind(|approval| approval.data["call"] == call);
+    Ok(known.map(|approval| approval.data))
+}
+
 /// Answers the question that a resting run waits for. False when it waits for none.
 pub(crate) async fn answer_later(
     store: &Store,
@@ -100,7 +107,7 @@ async fn decide(
     let words = approval.data["words"] == true;
     let (approved, feedback) = match answer {
         Answer::Yes => (true, None),
-        Answer::Partly { steps, note, commit: _ } => {
+        Answer::Partly { steps, note, ticks: _ } => {
             let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
             let steps = (!steps.is_empty()).then(|| format!("Only the steps {}.", steps.join(", ")));
             let feedback: Vec<_> = steps.into_iter().chain(note.clone()).collect();

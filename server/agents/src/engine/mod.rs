@@ -107,7 +107,7 @@ pub struct Status {
 
 /// The engine of one workspace.
 pub struct Engine {
-    workspace: Arc<Workspace>,
+    pub(crate) workspace: Arc<Workspace>,
     maps: Arc<crate::assist::map::Cache>,
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{Engine, wrong_state};
 use crate::assist;
 use crate::error::EngineError;
-use crate::host::{Answer, Host};
+use crate::host::{Answer, Host, Ticks};
 use crate::run::{Halt, Handle, lock};
 use crate::steering::{Input, MOST_BYTES};
 
@@ -36,7 +36,8 @@ pub enum Heard {
 
 impl Engine {
     /// Answers a waiting run with yes: to everything, or only to these steps of its plan (from 1), with words to mind
-    /// where there are any; with `commit`, what is done is committed where that was offered. A run that rests with an open question goes on, shown by `host`.
+    /// where there are any; what is ticked is done where that was offered. A run that rests with an open question goes on,
+    /// shown by `host`.
     ///
     /// # Errors
     /// [`EngineError::WrongState`] when the run does not wait for an answer; as [`Engine::resume`].
@@ -45,11 +46,11 @@ impl Engine {
         run: RunId,
         steps: Vec<usize>,
         note: Option<String>,
-        commit: bool,
+        ticks: Ticks,
         host: Arc<dyn Host>,
     ) -> Result<Heard, EngineError> {
-        let plain = steps.is_empty() && note.is_none() && !commit;
-        let answer = if plain { Answer::Yes } else { Answer::Partly { steps, note, commit } };
+        let plain = steps.is_empty() && note.is_none() && !ticks.any();
+        let answer = if plain { Answer::Yes } else { Answer::Partly { steps, note, ticks } };
         self.reply(run, answer, host).await
     }
 

@@ -1,7 +1,8 @@
 //! Commits what an order changed, where the user ticked that on the card.
 //!
 //! Laws: only the run's own paths, and of those none that was changed or staged before the run; what is left out is said.
-//! Only work that is whole is committed. Hooks run as they do in the user's terminal. Nothing is reset, stashed or pushed.
+//! Only work that is whole is committed. Hooks run as they do in the user's terminal. Nothing is reset or stashed. A commit
+//! that was made in the moment the run was cut off is found again by its message, and not made twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,15 @@ use assist_base::DocPath;
 use assist_runtime::git::{Before, Commit, Committed, GitError, Repository};
 use serde_json::{Value, json};
 
+use super::deliver::tell;
 use super::{Order, Report};
 use crate::run::{Break, Run};
 use crate::settings::CommitBranch;
 
 /// The stages of a commit's checkpoints; their component is the order.
 const BEFORE: &str = "git_before";
-const MADE: &str = "committed";
+const BEGUN: &str = "committing";
+pub(super) const MADE: &str = "committed";
 
 /// How long an editor may take to save what was changed in it.
 const SAVING: Duration = Duration::from_secs(5);
@@ -25,26 +28,12 @@ const LOOKING: Duration = Duration::from_millis(100);
 /// The first line of a message is at most so long.
 const SUBJECT: usize = 72;
 
-/// The branch that work can be committed on; none where there is no repository, or something is under way in it.
-pub(crate) async fn offer(run: &Run) -> Option<String> {
-    if !run.may_write {
-        return None;
-    }
-    let own = own_branch(run);
-    let workspace = Arc::clone(&run.workspace);
-    let looked = tokio::task::spawn_blocking(move || {
-        let status = Repository::open(&workspace).ok()?.status().ok()?;
-        own.or(status.branch)
-    });
-    looked.await.ok().flatten()
-}
-
 /// The run's own branch, where the settings want one.
-fn own_branch(run: &Run) -> Option<String> {
+pub(super) fn own_branch(run: &Run) -> Option<String> {
     (run.settings.commit_on == CommitBranch::Run).then(|| format!("assist/{}", run.id.short()))
 }
 
-async fn kept(run: &Run, stage: &str, order: &str) -> Result<Option<Value>, Break> {
+pub(super) async fn kept(run: &Run, stage: &str, order: &str) -> Result<Option<Value>, Break> {
     let checkpoints = run.store().checkpoints().list(run.id).await?;
     let last = checkpoints.into_iter().rfind(|c| c.stage == stage && c.component.as_deref() == Some(order));
     Ok(last.map(|checkpoint| checkpoint.data))
@@ -67,25 +56,43 @@ pub(super) async fn note_before(run: &Run, order: &Order) -> Result<(), Break> {
     Ok(())
 }
 
-/// What became of the commit of an order, if one was wanted and its time has come: a sentence.
-pub(crate) async fn made(run: &Run, order: &str) -> Result<Option<String>, Break> {
-    let data = kept(run, MADE, order).await?;
-    Ok(data.and_then(|data| data["sentence"].as_str().map(str::to_owned)))
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// For the user.
+    pub(crate) sentence: String,
+    /// The commit, where one was made.
+    pub(crate) commit: Option<String>,
+    /// The branch it is on.
+    pub(crate) branch: Option<String>,
 }
 
-/// Commits what was changed. Returns a sentence about what became of it.
-pub(super) async fn commit(run: &Run, order: &Order, report: &Report) -> Result<String, Break> {
-    if let Some(sentence) = made(run, &order.name).await? {
-        return Ok(sentence);
+/// What became of the commit of an order, if one was wanted and its time has come.
+pub(crate) async fn made(run: &Run, order: &str) -> Result<Option<Made>, Break> {
+    let Some(data) = kept(run, MADE, order).await? else { return Ok(None) };
+    let text = |name: &str| data[name].as_str().map(str::to_owned);
+    Ok(text("sentence").map(|sentence| Made { sentence, commit: text("commit"), branch: text("branch") }))
+}
+
+/// Commits what was changed. Returns what became of it.
+pub(super) async fn commit(run: &Run, order: &Order, report: &Report) -> Result<Made, Break> {
+    if let Some(made) = made(run, &order.name).await? {
+        return Ok(made);
     }
-    let (sentence, id) = match attempt(run, order, report).await? {
-        Ok(committed) => (told(&committed), Some(committed.id)),
-        Err(why) => (format!("Nothing was committed: {}.", why.trim_end_matches('.')), None),
+    let made = match attempt(run, order, report).await? {
+        Ok(committed) => {
+            Made { sentence: told(&committed), commit: Some(committed.id), branch: committed.branch }
+        }
+        Err(why) => {
+            let sentence = format!("Nothing was committed: {}.", why.trim_end_matches('.'));
+            Made { sentence, commit: None, branch: None }
+        }
     };
-    run.say(sentence.clone()).await?;
-    let data = json!({ "sentence": sentence, "commit": id });
+    let state = if made.commit.is_some() { "done" } else { "failed" };
+    tell(run, "commit", state, &made.sentence, json!({ "commit": made.commit })).await?;
+    let data = json!({ "sentence": made.sentence, "commit": made.commit, "branch": made.branch });
     run.store().checkpoints().add(run.id, MADE, Some(&order.name), data, run.clock().now()).await?;
-    Ok(sentence)
+    Ok(made)
 }
 
 async fn attempt(run: &Run, order: &Order, report: &Report) -> Result<Result<Committed, String>, Break> {
@@ -105,6 +112,26 @@ async fn attempt(run: &Run, order: &Order, report: &Report) -> Result<Result<Com
     let message = message(run, order, report);
     let (workspace, branch) = (Arc::clone(&run.workspace), own_branch(run));
     run.check()?;
+    let mark = mark(run);
+    if let Some(begun) = kept(run, BEGUN, &order.name).await? {
+        // It was made, and the run was cut off before it could keep that.
+        let (workspace, mark) = (Arc::clone(&workspace), mark.clone());
+        let head = begun["head"].as_str().map(str::to_owned);
+        let found = tokio::task::spawn_blocking(move || {
+            Repository::open(&workspace)?.made_since(head.as_deref(), &mark)
+        });
+        if let Ok(Ok(Some(mut committed))) = found.await {
+            let own = |path: &&DocPath| before.paths.contains(path.as_str());
+            committed.left_out = paths.iter().filter(own).map(ToString::to_string).collect();
+            return Ok(Ok(committed));
+        }
+    } else {
+        let looked = Arc::clone(&workspace);
+        let head = tokio::task::spawn_blocking(move || Repository::open(&looked)?.status());
+        let head = head.await.ok().and_then(Result::ok).and_then(|status| status.head);
+        let checkpoints = run.store().checkpoints();
+        checkpoints.add(run.id, BEGUN, Some(&order.name), json!({ "head": head }), run.clock().now()).await?;
+    }
     // Not cut short: a commit is made or not.
     let made = tokio::task::spawn_blocking(move || {
         let commit = Commit { paths: &paths, message: &message, branch: branch.as_deref() };
@@ -159,6 +186,11 @@ fn told(committed: &Committed) -> String {
     sentence
 }
 
+/// The line of a commit's message that names the run.
+fn mark(run: &Run) -> String {
+    format!("Assist run {}", run.id.short())
+}
+
 /// What was done, in the plan's words.
 fn message(run: &Run, order: &Order, report: &Report) -> String {
     let summary = order.plan.summary.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -168,5 +200,5 @@ fn message(run: &Run, order: &Order, report: &Report) -> String {
         subject = subject.chars().take(SUBJECT - 1).collect::<String>().trim_end().to_owned() + "…";
     }
     let done: String = report.done().map(|title| format!("- {title}\n")).collect();
-    format!("{subject}\n\n{done}\nAssist run {}\n", run.id.short())
+    format!("{subject}\n\n{done}\n{}\n", mark(run))
 }

@@ -10,7 +10,9 @@
 mod command;
 mod commit;
 mod cut_off;
+mod deliver;
 mod edit;
+mod offer;
 mod permit;
 mod report;
 mod traces;
@@ -26,7 +28,9 @@ use futures::stream::FuturesUnordered;
 use serde_json::json;
 
 pub(crate) use command::{Ended, Ran, run as run_command, walls};
-pub(crate) use commit::{made as committed, offer};
+pub(crate) use commit::made as committed;
+pub(crate) use deliver::{delivered, stays};
+pub(crate) use offer::{Offer, offer};
 pub(crate) use cut_off::recover;
 pub(crate) use permit::{Wanted, denied};
 pub(crate) use report::Report;
@@ -34,6 +38,7 @@ pub(crate) use verify::{Verified, found as verified, verify};
 
 use crate::advisors::{self, Scoped, Work};
 use crate::assist::{Plan, Step};
+use crate::host::Ticks;
 use crate::run::{Break, Run};
 
 /// How many tasks run at once.
@@ -52,8 +57,10 @@ pub(crate) struct Order {
     pub(crate) note: Option<String>,
     /// Whether the user was asked: only then what the plan lists was agreed to.
     pub(crate) asked: bool,
-    /// Whether what is done is committed.
-    pub(crate) commit: bool,
+    /// What becomes of it when it is done.
+    pub(crate) ticks: Ticks,
+    /// What was offered of that, and with what names.
+    pub(crate) offer: Offer,
 }
 
 impl Order {
@@ -61,13 +68,21 @@ impl Order {
     pub(crate) fn of_build(summary: String, files: Vec<String>) -> Self {
         let step = Step { title: summary.clone(), files, ..Step::default() };
         let plan = Plan { summary, steps: vec![step] };
-        Self { name: "build".to_owned(), plan, chosen: vec![1], note: None, asked: true, commit: false }
+        Self {
+            name: "build".to_owned(),
+            plan,
+            chosen: vec![1],
+            note: None,
+            asked: true,
+            ticks: Ticks::default(),
+            offer: Offer::default(),
+        }
     }
 }
 
 /// Carries it out, as far as it goes.
 pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
-    if order.commit {
+    if order.ticks.commit {
         commit::note_before(run, order).await?;
     }
     if of(run, order).await?.is_empty() {
@@ -81,8 +96,9 @@ pub(crate) async fn execute(run: &Run, order: &Order) -> Result<Report, Break> {
     let verified = verify(run, order, report.files()).await?;
     // What was corrected is part of it.
     let report = Report::of(&of(run, order).await?).with(verified);
-    let commit = if order.commit { Some(commit::commit(run, order, &report).await?) } else { None };
-    Ok(report.and_commit(commit))
+    let made = if order.ticks.commit { Some(commit::commit(run, order, &report).await?) } else { None };
+    let delivered = deliver::deliver(run, order, &report, made.as_ref()).await?;
+    Ok(report.and_after(made.map(|made| made.sentence).into_iter().chain(delivered)))
 }
 
 /// The tasks of an order.

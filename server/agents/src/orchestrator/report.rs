@@ -24,8 +24,8 @@ pub(crate) struct Report {
     files: Vec<String>,
     /// What the project's checks said.
     verified: Verified,
-    /// What became of the commit, where one was wanted: a sentence.
-    commit: Option<String>,
+    /// What became of it then, where the user wanted that: committed, pushed, deployed. A sentence each.
+    after: Vec<String>,
 }
 
 impl Report {
@@ -72,9 +72,9 @@ impl Report {
         self
     }
 
-    /// With what became of the commit.
-    pub(crate) fn and_commit(mut self, commit: Option<String>) -> Self {
-        self.commit = commit;
+    /// With what became of it then.
+    pub(crate) fn and_after(mut self, after: impl Iterator<Item = String>) -> Self {
+        self.after = after.collect();
         self
     }
 
@@ -110,8 +110,8 @@ impl Report {
         for line in self.verified.lines() {
             told.push_str(&format!("{line}\n"));
         }
-        if let Some(commit) = &self.commit {
-            told.push_str(&format!("{commit}\n"));
+        for sentence in &self.after {
+            told.push_str(&format!("{sentence}\n"));
         }
         told.push_str(
             "Nothing else was run or tested. Report this to the user in plain words, and what is left to do.",
@@ -145,8 +145,8 @@ impl Report {
             sentence.push_str(&format!(" Commands saw {files} as saved, not as the editor shows it."));
         }
         sentence.push_str(&self.verified.short());
-        if let Some(commit) = &self.commit {
-            sentence.push_str(&format!(" {commit}"));
+        for after in &self.after {
+            sentence.push_str(&format!(" {after}"));
         }
         sentence
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::calls;
+use crate::keys::closed_in;
 use crate::pipeline::builder::broken;
 use crate::pipeline::plan::{self, MAX_LINES, Part, Plan};
 use crate::pipeline::task::Task;
@@ -52,7 +53,11 @@ pub(crate) async fn plan(run: &Run, task: &Task, answers: Vec<String>) -> Result
         json!({ "request": asked, "max_lines": MAX_LINES, "files": files, "more_files": walked.more });
     let (text, _) = run.with_added(prompts::render("plan.md", context)).await?;
     let hard = Complexity::guess(&task.request.title(), 0).max(Complexity::Moderate);
-    let plan = converse(run, (None, hard), "plan", text, answers, plan::read).await?;
+    let check = |raw: &str| {
+        let plan = plan::read(raw)?;
+        open(run, &plan.components).map(|()| plan)
+    };
+    let plan = converse(run, (None, hard), "plan", text, answers, check).await?;
     save(run, &plan).await?;
     show(run, task, &plan).await?;
     let data = json!({ "agent": "architect", "plan": plan });
@@ -75,6 +80,7 @@ pub(crate) async fn split(
     let text = prompts::render("split.md", context);
     let check = |raw: &str| {
         let (parts, _) = plan::parts(raw)?;
+        open(run, &parts)?;
         plan.split(&part.name, parts.clone()).map(|_| parts)
     };
     let hard = part.complexity.of_task().max(Complexity::Moderate);
@@ -82,6 +88,16 @@ pub(crate) async fn split(
     let parts = converse(run, (Some(&part.name), hard), &name, text, answers, check).await?;
     run.emit(EventKind::AgentCompleted, data).await?;
     Ok(parts)
+}
+
+/// Whether all of these may be written where they are to be; else which may not, and why. Looks at the disk, a few links far.
+fn open(run: &Run, parts: &[Part]) -> Result<(), Vec<String>> {
+    let shut = parts.iter().filter_map(|part| {
+        let why = closed_in(&run.workspace, &part.path)?;
+        Some(format!("{}: its path {} cannot be used: {why}.", part.name, part.path))
+    });
+    let shut: Vec<String> = shut.collect();
+    if shut.is_empty() { Ok(()) } else { Err(shut) }
 }
 
 /// Keeps the plan: the run goes on from it.

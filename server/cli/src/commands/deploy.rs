@@ -1,7 +1,6 @@
 //! `assist deploy`: asks for a deployment, and tells how deployments stand.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use assist_agents::Engine;
 use assist_gateway::{DeployState, Deployment};
@@ -11,11 +10,6 @@ use super::{confirmed, open, print, print_json};
 use crate::args::{Deploy, DeployAction, Global};
 use crate::exit::{Exit, Stop};
 use crate::render::{Style, plain};
-
-/// Between two looks at a deployment.
-const BETWEEN: Duration = Duration::from_secs(2);
-/// So often in turn the service may not answer while a deployment is waited for.
-const MOST_FAILURES: usize = 3;
 
 /// Deploys, once the user has said yes; or tells how deployments stand.
 pub async fn run(global: Global, deploy: Deploy) -> Result<Exit, Stop> {
@@ -33,7 +27,7 @@ pub async fn run(global: Global, deploy: Deploy) -> Result<Exit, Stop> {
             }
             let id = engine.deploy(&application.id, deploy.force).await?;
             if deploy.wait {
-                return wait(&engine, &application.id, &id).await;
+                return wait(&engine, &id).await;
             }
             let id = plain(&id);
             print(&format!("Deployment {id} is queued; `assist deploy status {id}` tells how it stands.\n"));
@@ -63,33 +57,10 @@ pub async fn run(global: Global, deploy: Deploy) -> Result<Exit, Stop> {
     }
 }
 
-/// Tells of each change of a deployment's state until it is over. A service that cannot be asked for a while is asked again.
-async fn wait(engine: &Arc<Engine>, application: &str, id: &str) -> Result<Exit, Stop> {
-    let (mut told, mut failures) = (None, 0);
-    loop {
-        match engine.deployment(Some(application), Some(id)).await {
-            Ok(Some(found)) => {
-                failures = 0;
-                if told.as_ref() != Some(&found.state) {
-                    print(&line(&found));
-                }
-                match &found.state {
-                    DeployState::Finished => return Ok(Exit::Done),
-                    state if state.is_over() => return Ok(Exit::Failed),
-                    _ => told = Some(found.state),
-                }
-            }
-            // It may not be listed in the first moment.
-            Ok(None) => {}
-            Err(error) => {
-                failures += 1;
-                if failures > MOST_FAILURES {
-                    return Err(error.into());
-                }
-            }
-        }
-        tokio::time::sleep(BETWEEN).await;
-    }
+/// Tells of each change of a deployment's state until it is over.
+async fn wait(engine: &Arc<Engine>, id: &str) -> Result<Exit, Stop> {
+    let end = engine.until_deployed(id, |found| print(&line(found))).await?;
+    Ok(if end.state == DeployState::Finished { Exit::Done } else { Exit::Failed })
 }
 
 fn document(deployment: &Deployment) -> Value {

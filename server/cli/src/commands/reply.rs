@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use assist_agents::{Heard, Host, Started};
+use assist_agents::{Heard, Host, Started, Ticks};
 
 use super::{attach, attend, host, open, steer};
 use crate::args::{Global, Show};
@@ -13,7 +13,7 @@ use crate::signals::Signals;
 /// What is said.
 pub enum Reply {
     /// Yes: to these steps, or to all where there are none.
-    Confirm { steps: Vec<usize>, note: Option<String>, commit: bool },
+    Confirm { steps: Vec<usize>, note: Option<String>, ticks: Ticks },
     /// Words.
     Answer(String),
     /// No.
@@ -30,7 +30,7 @@ pub async fn run(global: Global, run: &str, reply: Reply, show: Show) -> Result<
     let next = engine.store().events().list(run, 1).await?.last().map_or(1, |last| last.seq + 1);
     let mut signals = Signals::listen();
     let heard = match reply {
-        Reply::Confirm { steps, note, commit } => engine.confirm(run, steps, note, commit, over).await?,
+        Reply::Confirm { steps, note, ticks } => engine.confirm(run, steps, note, ticks, over).await?,
         Reply::Answer(text) => engine.answer(run, text, over).await?,
         Reply::Decline => engine.decline(run, over).await?,
     };

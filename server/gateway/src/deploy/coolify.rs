@@ -43,6 +43,7 @@ impl Deployer {
             address: text("fqdn").map(|all| all.split(',').next().unwrap_or_default().to_owned()),
             status: text("status").unwrap_or_else(|| "unknown".to_owned()),
             branch: text("git_branch"),
+            repository: text("git_repository"),
         })
     }
 

@@ -23,6 +23,8 @@ pub struct Application {
     pub status: String,
     /// The branch it is built from, where that is told.
     pub branch: Option<String>,
+    /// The repository it is built from, as `owner/name` or an address, where that is told.
+    pub repository: Option<String>,
 }
 
 /// How a deployment stands.

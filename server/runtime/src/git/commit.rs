@@ -118,6 +118,32 @@ impl Repository {
         })
     }
 
+    /// The commit that was made on top of `since` (the head then; none: there was no commit) and whose message holds `mark`, with
+    /// its paths and the present branch: how a commit is found whose maker was cut off before it could keep its name.
+    ///
+    /// # Errors
+    /// [`GitError::BadName`] where `since` is no commit's name; else as [`GitError`] says.
+    pub fn made_since(&self, since: Option<&str>, mark: &str) -> Result<Option<Committed>, GitError> {
+        if let Some(since) = since
+            && !((4..=64).contains(&since.len()) && since.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        {
+            return Err(GitError::BadName { name: since.to_owned(), what: "commit" });
+        }
+        let without = since.map(|since| format!("^{since}"));
+        let mark = format!("--grep={mark}");
+        let mut arguments = vec!["log", "--format=%H", "--max-count=1", "--fixed-strings", &mark, "HEAD"];
+        arguments.extend(without.as_deref());
+        arguments.push("--");
+        let status = self.status()?;
+        if status.head.is_none() {
+            return Ok(None);
+        }
+        let found = self.read_log(&arguments)?;
+        let Some(id) = found.lines().next().filter(|id| !id.is_empty()) else { return Ok(None) };
+        let paths = self.changed(Some(id))?;
+        Ok(Some(Committed { id: id.to_owned(), branch: status.branch, paths, left_out: Vec::new() }))
+    }
+
     /// Makes the branch where the head is and goes there, which changes no file.
     fn begin_branch(&self, branch: &str) -> Result<(), GitError> {
         let bad = || GitError::BadName { name: branch.to_owned(), what: "branch" };

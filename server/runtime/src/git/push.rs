@@ -12,6 +12,11 @@ const PUSHING: Duration = Duration::from_secs(600);
 /// The variable that holds the login for as long as the push takes: arguments are seen by everyone on the machine.
 const LOGIN: &str = "ASSIST_GIT_LOGIN";
 
+/// Whether this can be the name of a commit, whole or cut, and nothing else to Git.
+fn is_commit(id: &str) -> bool {
+    (4..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 /// A push of a branch to a branch of the same name.
 #[derive(Debug, Clone)]
 pub struct Push<'a> {
@@ -19,25 +24,28 @@ pub struct Push<'a> {
     pub address: &'a str,
     /// The branch.
     pub branch: &'a str,
+    /// The commit that the branch is to be at there, by its whole name: what was looked at, and not what came since.
+    pub commit: &'a str,
     /// A header that lets one in, sent to that address and nowhere else.
     pub login: Option<&'a Secret>,
 }
 
 impl Repository {
-    /// How many commits of `branch` are not in `known`, a commit that the other side has; all of them where it is not known here.
+    /// How many commits, up to `commit`, are not in `known`, a commit that the other side has; all of them where it is not known
+    /// here.
     ///
     /// # Errors
-    /// As [`GitError`] says.
-    pub fn ahead_of(&self, branch: &str, known: Option<&str>) -> Result<usize, GitError> {
-        let reference = format!("refs/heads/{branch}");
-        let is_name =
-            |id: &&str| (4..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let known = known.filter(is_name).filter(|id| {
+    /// [`GitError::BadName`] for anything but a commit's hexadecimal name; as [`GitError`] says.
+    pub fn ahead_of(&self, commit: &str, known: Option<&str>) -> Result<usize, GitError> {
+        if !is_commit(commit) {
+            return Err(GitError::BadName { name: commit.to_owned(), what: "commit" });
+        }
+        let known = known.filter(|id| is_commit(id)).filter(|id| {
             let commit = format!("{id}^{{commit}}");
             self.read(&["cat-file", "-e", &commit]).is_ok()
         });
         let without = known.map(|id| format!("^{id}"));
-        let mut arguments = vec!["rev-list", "--count", &reference];
+        let mut arguments = vec!["rev-list", "--count", commit];
         arguments.extend(without.as_deref());
         arguments.push("--");
         let count = self.read(&arguments)?;
@@ -72,7 +80,10 @@ impl Repository {
             options.push(&login);
             environment.push((LOGIN, secret.expose()));
         }
-        let reference = format!("refs/heads/{0}:refs/heads/{0}", push.branch);
+        if !is_commit(push.commit) {
+            return Err(GitError::BadName { name: push.commit.to_owned(), what: "commit" });
+        }
+        let reference = format!("{}:refs/heads/{}", push.commit, push.branch);
         let arguments = ["push", "--porcelain", "--no-recurse-submodules", "--", push.address, &reference];
         let pushed = self.run(&arguments, &options, &environment, PUSHING);
         pushed.map(|_| ()).map_err(|error| match error {

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Outcome, Tool, ToolError, read, spec, text};
 use crate::assist::bench::Bench;
-use crate::assist::card::{self, Plan, START_AND_COMMIT};
-use crate::host::{Answer, Question};
-use crate::orchestrator::{self, Order};
+use crate::assist::card::{self, Plan};
+use crate::assist::wait::asked;
+use crate::host::{Answer, Question, Ticks};
+use crate::orchestrator::{self, Offer, Order};
+use crate::keys::closed;
 use crate::run::lock;
 use crate::settings::PlanPolicy;
 
@@ -53,10 +55,11 @@ impl Tool for ProposePlan {
             return Err(ToolError::Failed(faults));
         }
         // A yes on the card must not be asked for what can never be done.
-        for file in plan.files(&(1..=plan.steps.len()).collect::<Vec<_>>()) {
-            if let Err(error) = bench.run.workspace.absolute(&file) {
-                return Err(ToolError::Refused(format!("A plan cannot be about {file}: {error}.")));
-            }
+        let files = plan.files(&(1..=plan.steps.len()).collect::<Vec<_>>());
+        if let Some((file, why)) = closed(bench.run, files).await {
+            return Err(ToolError::Refused(format!(
+                "A plan cannot be about {file}: {why}. Propose it again without it."
+            )));
         }
         for (line, _) in plan.commands(&(1..=plan.steps.len()).collect::<Vec<_>>()) {
             let denied = orchestrator::denied(&lock(&bench.run.commands), line);
@@ -65,24 +68,25 @@ impl Tool for ProposePlan {
             }
         }
         let asked = bench.run.settings.plan != PlanPolicy::Never;
-        let (chosen, note, commit) = match confirmed(bench, &plan).await? {
-            Confirmed::Go(chosen, note, commit) => (chosen, note, commit),
+        let (chosen, note, ticks, offer) = match confirmed(bench, &plan).await? {
+            Confirmed::Go { chosen, note, ticks, offer } => (chosen, note, ticks, offer),
             Confirmed::Not(outcome) => return Ok(outcome),
         };
         let (run, now) = (bench.run, bench.run.clock().now());
-        let stored = json!({ "card": plan, "steps": chosen, "note": note, "commit": commit });
+        let stored = json!({ "card": plan, "steps": chosen, "note": note, "commit": ticks.commit, "push": ticks.push,
+                             "deploy": ticks.deploy });
         run.store().sessions().set_plan(run.id, stored, now).await?;
         let conversations = run.store().conversations();
         conversations.set_outcome(bench.conversation, ConversationOutcome::Tasked, now).await?;
-        let order = Order { name: bench.call_name(), plan, chosen, note, asked, commit };
+        let order = Order { name: bench.call_name(), plan, chosen, note, asked, ticks, offer };
         let report = orchestrator::execute(run, &order).await?;
         Ok(Outcome::Said(report.told()))
     }
 }
 
 enum Confirmed {
-    /// These steps, minding this; and whether they are committed.
-    Go(Vec<usize>, Option<String>, bool),
+    /// These steps, minding this; and what becomes of them then.
+    Go { chosen: Vec<usize>, note: Option<String>, ticks: Ticks, offer: Offer },
     /// Not this plan.
     Not(Outcome),
 }
@@ -91,37 +95,42 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
     let all: Vec<usize> = (1..=plan.steps.len()).collect();
     let run = bench.run;
     if run.settings.plan == PlanPolicy::Never {
-        return Ok(Confirmed::Go(all, None, false));
+        let (ticks, offer) = (Ticks::default(), Offer::default());
+        return Ok(Confirmed::Go { chosen: all, note: None, ticks, offer });
     }
     let estimate = card::estimate(run, plan.steps.len()).await?;
-    let offer = orchestrator::offer(run).await;
-    let markdown = plan.markdown(&estimate, &orchestrator::walls().await, offer.as_deref());
+    // A card that was shown before is shown again as it was: what is confirmed is what was on it.
+    let offer = match asked(run, &bench.call_name()).await? {
+        Some(data) => Offer::of(&data),
+        None => orchestrator::offer(run).await,
+    };
+    let markdown = plan.markdown(&estimate, &orchestrator::walls().await, &offer);
     let first = plan.summary.split_whitespace().collect::<Vec<_>>().join(" ");
+    let buttons = offer.buttons();
     let question = Question {
         text: format!("{first} Shall I start?"),
         detail: Some(markdown.clone()),
-        choices: match offer {
-            Some(_) => ["Start", START_AND_COMMIT, "Not now"].map(str::to_owned).to_vec(),
-            None => ["Start", "Not now"].map(str::to_owned).to_vec(),
-        },
+        choices: buttons.iter().map(|(title, _)| *title).chain(["Not now"]).map(str::to_owned).collect(),
         later: true,
     };
     let mut data = json!({ "plan": plan, "estimate": estimate });
-    if let Some(branch) = &offer {
-        data["commit"] = json!({ "branch": branch });
-    }
+    offer.tell(&mut data);
     let answer = bench.ask("plan", &question, data).await?;
-    let (chosen, note, commit) = match answer {
-        Answer::Yes => (all, None, false),
-        Answer::Text(words) if offer.is_some() && ticks(&words) => (all, None, true),
-        Answer::Partly { steps, note, commit } => {
+    let pressed = |words: &str| {
+        let is_it = |title: &str| title.eq_ignore_ascii_case(words.trim());
+        buttons.iter().find(|(title, _)| is_it(title)).map(|(_, ticks)| *ticks)
+    };
+    let (chosen, note, ticks) = match answer {
+        Answer::Yes => (all, None, Ticks::default()),
+        Answer::Text(words) if let Some(ticks) = pressed(&words) => (all, None, ticks),
+        Answer::Partly { steps, note, ticks } => {
             let chosen = if steps.is_empty() { all.clone() } else { steps };
             if let Some(unknown) = chosen.iter().find(|step| !all.contains(step)) {
                 return Ok(Confirmed::Not(Outcome::Said(format!(
                     "The user confirmed step {unknown}, which the plan does not have. Propose it again and ask which steps are meant."
                 ))));
             }
-            (all.into_iter().filter(|step| chosen.contains(step)).collect(), note, commit && offer.is_some())
+            (all.into_iter().filter(|step| chosen.contains(step)).collect(), note, ticks)
         }
         Answer::Text(words) => {
             bench.say(assist_store::Role::Assistant, &markdown).await?;
@@ -140,11 +149,17 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
             )));
         }
     };
+    let taken = offer.taken(ticks);
+    for (what, lost) in [
+        ("committed", ticks.commit && !taken.commit),
+        ("pushed", ticks.push && !taken.push),
+        ("deployed", ticks.deploy && !taken.deploy),
+    ] {
+        if lost {
+            run.say(format!("It will not be {what}: the plan did not offer that.")).await?;
+        }
+    }
+    let ticks = taken;
     bench.say(assist_store::Role::Assistant, &markdown).await?;
-    Ok(Confirmed::Go(chosen, note, commit))
-}
-
-/// Whether words are those of the button that ticks the commit.
-fn ticks(words: &str) -> bool {
-    words.trim().eq_ignore_ascii_case(START_AND_COMMIT)
+    Ok(Confirmed::Go { chosen, note, ticks, offer })
 }

@@ -1,6 +1,6 @@
 -- Takes pictures of the plugin at work: a real Neovim in a real terminal (tmux), the real server, the simulator as the model. Run from the
 -- repository, after `cargo build -p assist -p assist-simulator`:
---   nvim -l tests/nvim/capture.lua FOLDER
+--   nvim -l tests/nvim/capture.lua FOLDER [dark|light] [COLUMNS]
 -- ASSIST_TEST_BIN and ASSIST_SIMULATOR name the programs if they are not in target/debug, ASSIST_TEST_NVIM the Neovim to show. The folder
 -- gets NAME.ansi (what the terminal showed) and NAME.svg (the same drawn by svg.lua) for each scene, and where Chromium is installed NAME.png.
 -- editors/nvim/images/ask.png is the scene `working`.
@@ -8,7 +8,7 @@
 package.path = vim.fs.dirname(debug.getinfo(1, 'S').source:sub(2)) .. '/?.lua;' .. package.path
 local driver = require('driver')
 
-local COLUMNS, ROWS = 100, 34
+local COLUMNS, ROWS = tonumber(arg[3]) or 100, 34
 
 local top = vim.fs.dirname(vim.fs.dirname(driver.here))
 local out = assert(arg[1], 'name the folder for the pictures')
@@ -24,7 +24,17 @@ local home = vim.fn.tempname()
 vim.fn.mkdir(home, 'p')
 
 local script = home .. '/script.json'
-vim.fn.writefile({ vim.json.encode(dofile(driver.here .. '/capture/script.lua')) }, script)
+local spoken = dofile(driver.here .. '/capture/script.lua')
+-- it is the forge as well
+spoken.gitea = { root = home .. '/forge', login = 'ada', token = 'gt-picture' }
+vim.fn.writefile({ vim.json.encode(spoken) }, script)
+for _, words in ipairs({
+  { 'init', '-q', '-b', 'main' },
+  { 'add', '.' },
+  { '-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', '-c', 'commit.gpgsign=false', 'commit', '-q', '-m', 'First' },
+}) do
+  assert(vim.system(vim.list_extend({ 'git', '-C', work }, words)):wait().code == 0, words[1])
+end
 local url
 local model = vim.fn.jobstart({ simulator, '--script', script }, {
   on_stdout = function(_, data)
@@ -44,6 +54,7 @@ vim.fn.writefile({
   ('vim.opt.runtimepath:prepend(%q)'):format(top .. '/editors/nvim'),
   'vim.o.number, vim.o.swapfile, vim.o.showmode, vim.o.ruler = true, false, true, true',
   'vim.o.termguicolors = true',
+  ('vim.o.background = %q'):format(arg[2] or 'dark'),
   ('require("assist").setup({ cmd = %q })'):format(assist),
 }, init)
 local env = {
@@ -53,6 +64,8 @@ local env = {
   XDG_DATA_HOME = home .. '/data',
   ANTHROPIC_BASE_URL = url,
   ANTHROPIC_API_KEY = 'sk-simulated',
+  GITEA_URL = url,
+  GITEA_TOKEN = 'gt-picture',
   ASSIST_CONFIG_DIR = home .. '/assist',
   NVIM = '',
 }

@@ -316,6 +316,7 @@ scenarios! {
     a_plan_is_changed_in_words_confirmed_carried_out_and_reported, "plan": nav_and_top();
     some_steps_of_a_plan_are_confirmed, "some steps": only_nav();
     what_is_ticked_on_a_plan_is_committed_pushed_and_deployed, "delivery": delivering();
+    a_database_that_came_with_the_folder_is_taken_over_after_a_yes, "adopt": Script::default();
     a_question_that_is_put_away_waits, "question put away": new_file();
     undo_takes_a_run_back_and_keeps_later_typing, "undo command": Script::always(Reply::text(hero()));
     two_runs_on_one_file_do_not_mix, "two runs": Script::new([

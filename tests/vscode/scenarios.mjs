@@ -341,6 +341,30 @@ export const scenarios = {
     },
   },
 
+  // A database that came with the folder is not used; a button takes it over, and the command says that it is done already.
+  adopted: {
+    prepare(folder) {
+      fs.cpSync(path.join(folder, ".."), path.join(folder, "..", "..", "adopted-theirs"), { recursive: true });
+    },
+    async run(vscode, { folder, cli }) {
+      await vscode.openFile(...COUNTER);
+      // Somebody else worked in a copy of the folder; what they have kept comes with it, all at once.
+      const theirs = path.join(folder, "..", "..", "adopted-theirs", "visitors");
+      const env = { ...cli.env, HOME: path.join(theirs, "..", "home") };
+      execFileSync(cli.program, ["memory", "add", "Colour", "Green"], { cwd: theirs, env });
+      fs.renameSync(path.join(theirs, ".assist"), path.join(folder, ".assist"));
+      const told = vscode.notification("was not made by you");
+      await told.waitFor();
+      await vscode.shot("22-adopt");
+      await told.getByRole("button", { name: "Adopt" }).click();
+      await vscode.notification("is yours from now on").waitFor();
+      const listed = execFileSync(cli.program, ["memory", "list"], { cwd: folder, env: cli.env, encoding: "utf8" });
+      assert.match(listed, /Green/);
+      await vscode.command("Assist: Take Over This Folder's Database");
+      await vscode.notification("was yours already").waitFor();
+    },
+  },
+
   // A run is paused, told something, offered when the window comes back, and goes on; then there is nothing left to steer.
   reopened: {
     async run(vscode, world) {

@@ -93,6 +93,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     "assist.ui.sessions": () => sessions.pick(),
     "assist.ui.setKey": () => keys.set(),
     "assist.ui.status": () => status.menu(),
+    "assist.ui.adopt": () => tell("assist.adopt", {}),
     "assist.ui.restart": () => server.restart(),
     "assist.ui.showLog": () => log.show(),
   };

@@ -3,6 +3,7 @@
 //! Laws: each takes one object and answers at once; what takes time runs as a run, and what the client must do follows as
 //! requests of that run. PROTOCOL.md lists them; a test compares.
 
+mod adopt;
 mod answer;
 mod ask;
 mod cancel;
@@ -49,9 +50,12 @@ pub const UNDO: &str = "assist.undo";
 /// Forgets something that is remembered.
 pub const FORGET: &str = "assist.forget";
 
+/// Takes a database over that is not believed.
+pub const ADOPT: &str = "assist.adopt";
+
 /// Every command.
-pub const NAMES: [&str; 11] =
-    [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, PAUSE, TELL, RESUME, LATER, UNDO, FORGET];
+pub const NAMES: [&str; 12] =
+    [ASK, CONFIRM, ANSWER, DECLINE, CANCEL, PAUSE, TELL, RESUME, LATER, UNDO, FORGET, ADOPT];
 
 /// Does a command.
 pub async fn execute(
@@ -76,6 +80,7 @@ pub async fn execute(
         RESUME => resume::execute(workspaces, read(name, argument)?).await,
         LATER => later::execute(workspaces, read(name, argument)?).await,
         FORGET => forget::execute(workspaces, read(name, argument)?).await,
+        ADOPT => adopt::execute(workspaces, read(name, argument)?).await,
         UNDO => undo::execute(workspaces, read(name, argument)?).await,
         _ => Err(failure::arguments(format!("there is no command `{name}`"))),
     }
@@ -106,6 +111,20 @@ impl Run {
             Some(text) => named(workspaces, &text).await,
             None => workspaces.newest(fits).await.map_err(|error| failure::of_engine(&error)),
         }
+    }
+}
+
+/// The argument of the commands that must be told which run.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    run_id: String,
+}
+
+impl Named {
+    /// The run that is meant.
+    async fn find(self, workspaces: &Workspaces) -> Result<(Desk, RunId), Error> {
+        named(workspaces, &self.run_id).await
     }
 }
 

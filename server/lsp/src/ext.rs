@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use crate::failure;
+use crate::{board, failure};
 use crate::workspaces::Workspaces;
 
 /// Text of an answer as it arrives. To rich clients.
@@ -110,18 +110,8 @@ pub async fn sessions(workspaces: &Workspaces, params: &Value) -> Result<Value> 
 
 fn row(session: &Session) -> Value {
     let files: Vec<_> = session.changed_files.iter().map(|file| file.path.as_str()).collect();
-    let mut row = json!({
-        "runId": session.id,
-        "task": session.task,
-        "intent": session.intent,
-        "status": session.status.as_str(),
-        "createdAt": session.created_at,
-        "updatedAt": session.updated_at,
-        "changedFiles": files,
-    });
-    if let Some(reason) = session.pause_reason {
-        row["reason"] = reason.as_str().into();
-    }
+    let mut row = board::resting(session);
+    row["changedFiles"] = json!(files);
     if let Some(summary) = &session.summary {
         row["summary"] = summary.as_str().into();
     }

@@ -4,6 +4,7 @@
 //! beside this crate. The laws are kept by the modules: `transport` (who waits for whom), `documents` (what is open),
 //! `host` (how edits reach the user's text), `runs` (what the user sees of a run). Protocol types live in this crate only.
 
+mod adopt;
 mod attach;
 mod board;
 mod code_actions;
@@ -111,7 +112,7 @@ fn assemble(boot: Boot) -> Parts {
     let (service, socket) = LspService::build(|client| {
         let clock = Arc::clone(&boot.clock);
         let link = Arc::new(Link::new(Arc::clone(&documents), outbox.clone(), clock, client));
-        let workspaces = Arc::new(Workspaces::new(Arc::clone(&link), boot.wiring, boot.clock));
+        let workspaces = Workspaces::new(Arc::clone(&link), boot.wiring, boot.clock);
         made = Some((Arc::clone(&link), Arc::clone(&workspaces)));
         Server { link, workspaces, version: boot.version, problems: Mutex::default() }
     })

@@ -14,6 +14,7 @@ use assist_agents::{Engine, EngineError, Host, Severity, Wiring};
 use assist_base::{Clock, DocPath, RunId, RunState};
 use tokio::sync::OnceCell;
 
+use crate::adopt;
 use crate::documents::Documents;
 use crate::host::EditorHost;
 use crate::link::Link;
@@ -35,6 +36,7 @@ pub struct Desk {
 
 /// All of one editor's.
 pub struct Workspaces {
+    own: Weak<Workspaces>,
     link: Arc<Link>,
     wiring: Arc<dyn Wiring>,
     clock: Arc<dyn Clock>,
@@ -50,9 +52,14 @@ struct State {
 
 impl Workspaces {
     /// None open yet.
-    pub fn new(link: Arc<Link>, wiring: Arc<dyn Wiring>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(link: Arc<Link>, wiring: Arc<dyn Wiring>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let state = State { options: options::read(None), ..State::default() };
-        Self { link, wiring, clock, state: Mutex::new(state) }
+        Arc::new_cyclic(|own| Self { own: Weak::clone(own), link, wiring, clock, state: Mutex::new(state) })
+    }
+
+    /// The same, for a task that outlives a request.
+    pub fn shared(&self) -> Option<Arc<Self>> {
+        self.own.upgrade()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -248,10 +255,38 @@ impl Workspaces {
         Ok(desk)
     }
 
+    /// Takes a database over that was not used, and opens its workspace anew. False where it was the user's already.
+    ///
+    /// # Errors
+    /// As [`Engine::adopt`], and as opening it.
+    pub async fn adopt(&self, desk: &Desk) -> Result<bool, EngineError> {
+        let taken = desk.engine.adopt().await?;
+        let root = desk.engine.workspace().root().to_owned();
+        if desk.engine.stranger().is_some() {
+            let is_it = |cell: &Arc<OnceCell<Desk>>| {
+                cell.get().is_some_and(|open| Arc::ptr_eq(&open.engine, &desk.engine))
+            };
+            let left = {
+                let mut state = self.lock();
+                let here = state.open.iter().find(|(_, cell)| is_it(cell)).map(|(root, _)| root.clone());
+                here.and_then(|root| state.open.remove(&root)).is_some()
+            };
+            if left {
+                desk.engine.shutdown().await;
+            }
+            self.at(root).await?;
+        }
+        Ok(taken)
+    }
+
     /// Says what a workspace has to say at its start, and notes the runs that rest there.
     async fn greet(&self, desk: &Desk) {
-        for notice in desk.engine.notices() {
+        let stranger = desk.engine.stranger();
+        for notice in desk.engine.notices().iter().filter(|notice| Some(notice.as_str()) != stranger) {
             self.link.say(Severity::Warning, notice);
+        }
+        if let Some(sentence) = stranger {
+            tokio::spawn(adopt::offer(Weak::clone(&self.own), desk.clone(), sentence.to_owned()));
         }
         let paused = ListFilter { limit: NEWEST, state: Some(RunState::Paused) };
         match desk.engine.store().sessions().list(paused).await {

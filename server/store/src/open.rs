@@ -46,6 +46,8 @@ pub(crate) struct Opened {
     pub(crate) path: Option<PathBuf>,
     /// Set when the file was found damaged.
     pub(crate) damage: Option<StoreError>,
+    /// Whether there is a file of Assist's that is not used because nothing says that this user made it.
+    pub(crate) strange: bool,
 }
 
 /// Opens `folder`/assist.db, making both where they are missing. With a `seal`, a file that does not bear it is left alone.
@@ -103,7 +105,7 @@ pub(crate) fn in_memory(reason: String) -> Result<Opened> {
     let mut conn = Connection::open_in_memory()?;
     configure(&conn, wait_for_lock)?;
     schema::migrate(&mut conn, None)?;
-    Ok(Opened { mode: Mode::Memory(reason), conn, path: None, damage: None })
+    Ok(Opened { mode: Mode::Memory(reason), conn, path: None, damage: None, strange: false })
 }
 
 /// A connection for reading a database that is open already.
@@ -178,7 +180,7 @@ fn open_file(path: &Path, journal: &str, seal: Option<&Seal>) -> Result<Opened> 
     // A file that says it has our schema and has not was cut or tampered with.
     if has_tables(&conn) {
         conn.busy_handler(Some(wait_for_lock))?;
-        Ok(Opened { mode: Mode::ReadWrite, conn, path: Some(path.to_owned()), damage: None })
+        Ok(Opened { mode: Mode::ReadWrite, conn, path: Some(path.to_owned()), damage: None, strange: false })
     } else {
         Err(damage::unplaced())
     }
@@ -221,7 +223,7 @@ fn not_ours(path: &Path, owner: Owner) -> Result<Opened> {
         Owner::Foreign => in_memory(format!(
             "Nothing will be remembered: {path_shown} is a database of another program. Move it away and start again."
         )),
-        Owner::Strange => in_memory(strange(path)),
+        Owner::Strange => Ok(Opened { strange: true, ..in_memory(strange(path))? }),
         _ => read_only(
             path,
             format!(
@@ -270,7 +272,7 @@ fn open_damaged(path: &Path, seal: Option<&Seal>) -> Result<Opened> {
 fn read_only(path: &Path, reason: String, damage: Option<StoreError>) -> Result<Opened> {
     let mode = Mode::ReadOnly(reason);
     let conn = reader(path, &mode)?;
-    Ok(Opened { mode, conn, path: Some(path.to_owned()), damage })
+    Ok(Opened { mode, conn, path: Some(path.to_owned()), damage, strange: false })
 }
 
 /// What is done when another process holds a lock, asked again and again: whether to try once more.

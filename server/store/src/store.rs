@@ -37,6 +37,8 @@ struct Inner {
     readers: Option<Lane>,
     /// Set once damage is seen; from then on nothing is written.
     damage: Arc<OnceLock<StoreError>>,
+    /// Whether there is a file that is not used because nothing says that this user made it.
+    strange: bool,
 }
 
 impl Store {
@@ -110,7 +112,7 @@ impl Store {
     }
 
     fn start(opened: Opened) -> Result<Self> {
-        let Opened { mode, conn, path, damage } = opened;
+        let Opened { mode, conn, path, damage, strange } = opened;
         let seen = Arc::new(OnceLock::new());
         // In memory the damaged file is not in use, and writing is safe.
         if let (Some(damage), Mode::ReadOnly(_)) = (damage, &mode) {
@@ -133,12 +135,18 @@ impl Store {
             Mode::Memory(_) => (Some(lane("store-write", 1, Some(conn), &path)?), None),
             Mode::ReadOnly(_) => (None, Some(lane("store-read", READERS, Some(conn), &path)?)),
         };
-        Ok(Self(Arc::new(Inner { mode, path, writer, readers, damage: seen })))
+        Ok(Self(Arc::new(Inner { mode, path, writer, readers, damage: seen, strange })))
     }
 
     /// What can be done with this store.
     pub fn mode(&self) -> &Mode {
         &self.0.mode
+    }
+
+    /// Whether there is a database in the folder that is not used because nothing says that this user made it; the sentence
+    /// of [`Store::mode`] is about it, and [`Store::adopt`] takes it over.
+    pub fn has_stranger(&self) -> bool {
+        self.0.strange
     }
 
     /// The database file; none in memory.

@@ -406,10 +406,12 @@ fn no_secret_is_read_back_by_edits_that_almost_fit() {
 fn no_secret_is_shown_to_the_work_on_a_plan_or_to_a_search() {
     let files = [".env", "keys/id_rsa", "innocent.ts", "src/app.ts"];
     let written = answer("app", "src/app.ts", "export const app = 2;\n");
-    let desk = desk(Wire::Anthropic, planned(&files, &task(&files), written));
-    desk.run(&GO).exits(0);
-    no_secret_left(&desk, "a task");
-    assert!(desk.folder.read("src/app.ts").contains("app = 2"), "the work itself was done");
+    // Neither on a card nor in a task: what names such a file is refused whole.
+    for (card, scoped, code) in [(&files[..], task(&files), 0), (&["src/app.ts"], task(&files), 1)] {
+        let desk = desk(Wire::Anthropic, planned(card, &scoped, written.clone()));
+        let ran = obeyed(&desk, &GO).exits(code);
+        assert!(ran.of("tool").iter().any(|tool| tool["state"] == "refused"), "{}", told(&ran));
+    }
 
     let calls = Reply::text("")
         .tool("search", &json!({ "query": "TOKEN" }).to_string())

@@ -16,25 +16,7 @@ end
 local function control(command, id, fits, argument)
   local run = id and runs.find(id) or not id and runs.newest(fits) or nil
   local full = run and run.id or id
-  local connected = run and run.client and vim.lsp.get_client_by_id(run.client)
-  local function send(to)
-    local given = vim.tbl_extend('force', { runId = full }, argument or {})
-    client.execute(to, command, given, function(err)
-      if err then
-        require('assist.ask').report(err)
-      end
-    end)
-  end
-  if connected then
-    return send(connected)
-  end
-  client.attach(vim.api.nvim_get_current_buf(), function(attached, problem)
-    if attached then
-      send(attached)
-    else
-      warn(problem)
-    end
-  end)
+  steering.send(command, run, full, argument)
 end
 
 local function waiting(run)
@@ -392,6 +374,9 @@ local controls = {
   key = function()
     require('assist.provider').choose()
   end,
+  adopt = function()
+    steering.send('assist.adopt')
+  end,
   new = function()
     require('assist.ask').forget()
     vim.notify('The next question begins a new conversation.', vim.log.levels.INFO, { title = 'Assist' })
@@ -402,7 +387,7 @@ controls.cancel = controls.stop
 controls.runs = controls.sessions
 
 --- Verbs that never take a run.
-local bare = { runs = true, sessions = true, status = true, restart = true, key = true, new = true }
+local bare = { runs = true, sessions = true, status = true, restart = true, key = true, new = true, adopt = true }
 
 local function answer(words)
   local card = require('assist.card')

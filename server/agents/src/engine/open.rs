@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use assist_base::{Clock, EventKind, RunId};
+use assist_base::{Clock, EventKind, RunId, RunState};
 use assist_runtime::{Recovered, Recovery, Trust, Workspace, process};
 use assist_store::{Lease, Mode, Owner, Retention, Seal, Store};
 
@@ -73,6 +73,41 @@ impl Engine {
         tokio::spawn(heartbeat(Arc::downgrade(&engine)));
         tokio::spawn(tidy(Arc::downgrade(&engine)));
         Ok(engine)
+    }
+
+    /// What the user is told of a database that is not used because nothing says that they made it; it is one of the notices.
+    pub fn stranger(&self) -> Option<&str> {
+        match self.store.mode() {
+            Mode::Memory(reason) if self.store.has_stranger() => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Takes that database over as the user's own: only when they say so. This engine goes on without it; the workspace has to be
+    /// opened anew. False where it was theirs already.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongState`] while runs are at work, which are kept in memory and would be lost; [`EngineError::Store`] when it is
+    /// damaged, of a newer version or cannot be written.
+    pub async fn adopt(self: &Arc<Self>) -> Result<bool, EngineError> {
+        if self.stranger().is_none() {
+            return Ok(false);
+        }
+        if !self.active().is_empty() {
+            let why = "let it end, or stop it; then take the database over".to_owned();
+            return Err(EngineError::WrongState { state: RunState::Running, why });
+        }
+        let engine = Arc::clone(self);
+        blocking(move || {
+            let own = engine.wiring.seal_folder();
+            let seal = own.map(|folder| Seal::of_user(&folder)).transpose().map_err(|error| EngineError::Store {
+                message: format!("What is kept for you cannot be used: {error}."),
+                fix: "Set ASSIST_DATA_DIR to a folder that you can write.".to_owned(),
+            })?;
+            let Some(seal) = seal else { return Ok(false) };
+            Ok(Store::adopt(&engine.workspace.assist_dir(), &seal)?)
+        })
+        .await
     }
 
     /// Looks at the workspace at `root` without opening it: nothing is written there, nothing is recovered, and what is done

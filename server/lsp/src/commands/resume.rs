@@ -2,20 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::Value;
 use tower_lsp::jsonrpc::Error;
 
-use super::{named, ok};
+use super::{Named, ok};
 use crate::workspaces::Workspaces;
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Argument {
-    run_id: String,
-}
-
-pub async fn execute(workspaces: &Workspaces, argument: Argument) -> Result<Value, Error> {
-    let (desk, run) = named(workspaces, &argument.run_id).await?;
+pub async fn execute(workspaces: &Workspaces, argument: Named) -> Result<Value, Error> {
+    let (desk, run) = argument.find(workspaces).await?;
     ok(desk.engine.resume(run, Arc::clone(&desk.host)).await.map(drop))
 }

@@ -188,6 +188,26 @@ fn who_would_ask_or_never_end_is_ended() {
     assert_eq!(ended(&ran)["message"], "it took longer than 1 seconds and was ended");
 }
 
+#[test]
+fn who_fills_the_disk_is_ended_file_by_file_too() {
+    let fill = "sh -c 'i=0; while :; do head -c 65536 /dev/zero > part$i; i=$((i+1)); done'";
+    let desk = Desk::new(Wire::Anthropic, &FILES, wants(fill));
+    configure(&desk, "[commands]\nallow = ['sh *']\ndisk_megabytes = 1\n");
+    // What a repository says can only be stricter.
+    desk.folder.write("assist.toml", "[commands]\ndisk_megabytes = 100000\n");
+    let ran = desk.run(&["ask", "Look", "--json"]).exits(0);
+    let message = ended(&ran)["message"].as_str().expect("a sentence").to_owned();
+    assert!(message.starts_with("it wrote more than 1 MB and was ended; `disk_megabytes`"), "{message}");
+    assert!(told(&desk, "Now it").contains("it wrote more than 1 MB"), "the model is told");
+    // Nothing goes on writing.
+    let count = || std::fs::read_dir(desk.folder.root()).expect("a folder").count();
+    let parts = count();
+    assert!(parts > 16, "{parts}");
+    let run = ran.run();
+    desk.run(&["undo", &run]).exits(0);
+    assert!(!desk.folder.has("part0"), "undo takes it back");
+}
+
 /// Waits until the command has written its process id.
 fn pid(desk: &Desk) -> rustix::process::Pid {
     let deadline = Instant::now() + PATIENCE;

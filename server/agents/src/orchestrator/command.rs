@@ -218,13 +218,17 @@ async fn execute(
     wanted: &Wanted,
     mark: Option<PathBuf>,
 ) -> Result<Result<Finished, String>, Break> {
-    let timeout = lock(&run.commands).timeout;
+    let (timeout, disk) = {
+        let commands = lock(&run.commands);
+        (commands.timeout, commands.disk)
+    };
     let (root, line, network) = (run.workspace.root().to_owned(), wanted.line.clone(), wanted.network);
     let (chunks, mut coming) = mpsc::channel::<Chunk>(WAITING);
     let (tell_started, mut started) = oneshot::channel::<Stopper>();
     let mut working = tokio::task::spawn_blocking(move || {
         let helper = Helper::this_program();
-        let command = Command { mark, ..prepared(&root, line, network, timeout) };
+        let mut command = Command { mark, ..prepared(&root, line, network, timeout) };
+        command.limits.disk = disk;
         let running = command.start(helper.as_ref()).map_err(|e| e.to_string())?;
         // Where nobody waits any more, dropping it ends it.
         if tell_started.send(running.stopper()).is_err() {
@@ -367,9 +371,22 @@ fn end(run: &Run, finished: &Finished) -> String {
             format!("it took longer than {} seconds and was ended", lock(&run.commands).timeout.as_secs())
         }
         End::Stopped => "it was stopped".to_owned(),
+        End::TooMuchWritten => format!(
+            "it wrote more than {} and was ended; `disk_megabytes` in `[commands]` of your own config.toml allows more",
+            size(lock(&run.commands).disk)
+        ),
         End::TooManyProcesses => "it started too many processes and was ended".to_owned(),
         End::Lost => "how it ended is not known".to_owned(),
     }
+}
+
+/// So many bytes, for people.
+fn size(bytes: u64) -> String {
+    let megabytes = bytes >> 20;
+    if megabytes >= 1024 && megabytes.is_multiple_of(1024) {
+        return format!("{} GB", megabytes / 1024);
+    }
+    format!("{megabytes} MB")
 }
 
 /// The beginning and the end, cut at lines.

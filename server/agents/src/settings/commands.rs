@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use assist_runtime::confine::Limits;
 use assist_runtime::permission::{Pattern, Rule, Rules, Verdict};
 use serde::Deserialize;
 
@@ -23,6 +24,8 @@ pub struct CommandOptions {
     pub network: Vec<Pattern>,
     /// After so many seconds a command is ended. Of several layers' the strongest counts, and none may raise the user's.
     pub timeout_seconds: Option<u64>,
+    /// A command that has written so many megabytes in all is ended. As with the time, none may raise the user's.
+    pub disk_megabytes: Option<u64>,
 }
 
 /// Which commands may run, by all layers together.
@@ -34,16 +37,19 @@ pub struct Commands {
     pub network: Rules,
     /// How long it may take.
     pub timeout: Duration,
+    /// How many bytes it may write in all.
+    pub disk: u64,
 }
 
 impl Default for Commands {
     fn default() -> Self {
-        Self { rules: Rules::default(), network: Rules::default(), timeout: TIMEOUT }
+        Self { rules: Rules::default(), network: Rules::default(), timeout: TIMEOUT, disk: Limits::default().disk }
     }
 }
 
 /// Installing what a project needs takes its time.
 const TIMEOUT: Duration = Duration::from_secs(600);
+const MEGABYTE: u64 = 1 << 20;
 
 impl Commands {
     /// Adds what the user has said to questions in this workspace.
@@ -61,16 +67,17 @@ impl Commands {
         let rules = |patterns: &[Pattern], verdict: Verdict| -> Vec<Rule> {
             patterns.iter().map(|pattern| Rule { pattern: pattern.clone(), verdict }).collect()
         };
-        let seconds = |user: bool| {
-            let layers = layers.iter().filter(move |layer| (layer.scope == Scope::User) == user);
-            layers.filter_map(|layer| layer.options.commands.timeout_seconds)
+        // The strongest of the user's own, and no more than any other says; at least 1.
+        let bound = |usual: u64, said: fn(&CommandOptions) -> Option<u64>| {
+            let of = |user: bool| {
+                let layers = layers.iter().filter(move |layer| (layer.scope == Scope::User) == user);
+                layers.filter_map(move |layer| said(&layer.options.commands))
+            };
+            let own = of(true).next().unwrap_or(usual);
+            of(false).min().map_or(own, |theirs| theirs.min(own)).max(1)
         };
-        if let Some(own) = seconds(true).next() {
-            commands.timeout = Duration::from_secs(own.max(1));
-        }
-        if let Some(theirs) = seconds(false).min() {
-            commands.timeout = commands.timeout.min(Duration::from_secs(theirs.max(1)));
-        }
+        commands.timeout = Duration::from_secs(bound(TIMEOUT.as_secs(), |said| said.timeout_seconds));
+        commands.disk = bound(commands.disk / MEGABYTE, |said| said.disk_megabytes).saturating_mul(MEGABYTE);
         for layer in layers {
             let said = &layer.options.commands;
             let all = [
@@ -118,8 +125,8 @@ mod tests {
 
     #[test]
     fn only_the_user_allows_and_everyone_may_be_stricter() {
-        let own = "[commands]\nallow = ['npm test', 'npm run *']\nnetwork = ['npm install *']\ntimeout_seconds = 60";
-        let theirs = "[commands]\nallow = ['rm *']\nnetwork = ['curl *']\ndeny = ['npm run deploy']\ntimeout_seconds = 900";
+        let own = "[commands]\nallow = ['npm test', 'npm run *']\nnetwork = ['npm install *']\ntimeout_seconds = 60\ndisk_megabytes = 700";
+        let theirs = "[commands]\nallow = ['rm *']\nnetwork = ['curl *']\ndeny = ['npm run deploy']\ntimeout_seconds = 900\ndisk_megabytes = 90000";
         for scope in [Scope::Workspace, Scope::Editor] {
             let settings = resolve(&[layer(scope, theirs), layer(Scope::User, own)]);
             let commands = &settings.commands;
@@ -128,12 +135,13 @@ mod tests {
             assert!(matches!(decide(&commands.rules, "rm x"), Decision::Ask { .. }));
             assert_eq!(decide(&commands.network, "npm install left-pad"), Decision::Allow);
             assert!(matches!(decide(&commands.network, "curl x"), Decision::Ask { .. }));
-            assert_eq!(commands.timeout, Duration::from_secs(60));
+            assert_eq!((commands.timeout, commands.disk), (Duration::from_secs(60), 700 << 20));
             assert_eq!(settings.warnings.len(), 1, "{:?}", settings.warnings);
             assert!(settings.warnings[0].contains("`rm *`, `curl *`"), "{:?}", settings.warnings);
         }
-        let shorter = resolve(&[layer(Scope::Workspace, "[commands]\ntimeout_seconds = 5")]);
-        assert_eq!(shorter.commands.timeout, Duration::from_secs(5));
+        let shorter = resolve(&[layer(Scope::Workspace, "[commands]\ntimeout_seconds = 5\ndisk_megabytes = 3")]);
+        assert_eq!((shorter.commands.timeout, shorter.commands.disk), (Duration::from_secs(5), 3 << 20));
+        assert_eq!(resolve(&[]).commands.disk, 10 << 30);
         assert!(toml::from_str::<Options>("[commands]\nallow = ['']").is_err());
     }
 }

@@ -468,6 +468,9 @@ fn read(check: &Check, finished: &Finished, places: &Places<'_>) -> Outcome {
         End::TooManyProcesses => {
             return Outcome::NotRun("it started too many processes and was ended.".to_owned());
         }
+        End::TooMuchWritten => {
+            return Outcome::NotRun("it wrote more than may be written at once and was ended.".to_owned());
+        }
         End::Stopped | End::Lost => return Outcome::NotRun(STOPPED.to_owned()),
     };
     if let Some(why) = parse::could_not_run(check.tool, code, &finished.output) {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::confine::{Confinement, Helper, Limits, Walls};
 
 mod environment;
+mod growth;
 mod halt;
 mod output;
 mod running;
@@ -126,6 +127,8 @@ pub enum End {
     Stopped,
     /// It started more processes than it may.
     TooManyProcesses,
+    /// It wrote more than it may.
+    TooMuchWritten,
     /// Its minding process is gone, and how it ended is not known.
     Lost,
 }

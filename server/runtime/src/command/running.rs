@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::growth::Growth;
 use super::output::{Chunk, Decoder, Kept, Output, Stream};
 use super::{Command, CommandError, End, Finished, environment, unsupervised};
 use crate::confine::{Confinement, Helper};
@@ -27,6 +28,8 @@ pub(super) enum Happened {
     Ended { end: End, left_behind: u32 },
     /// It shall end.
     Stop,
+    /// It has written more than it may.
+    TooMuch,
 }
 
 /// What ends a command and all that came of it.
@@ -83,6 +86,11 @@ impl Running {
 
         let (happened, happens) = channel();
         let started = Instant::now();
+        let grows = command.walls.as_ref().map(|walls| {
+            let mut places = walls.writable.clone();
+            places.push(room.path().to_owned());
+            Growth::of(places, walls.protected.clone())
+        });
         let begun = match helper {
             #[cfg(unix)]
             Some(helper) => {
@@ -102,12 +110,23 @@ impl Running {
         }
         drop((chunks, open));
 
+        let (running, over) = channel::<()>();
+        if let Some(grows) = grows {
+            let (most, happened) = (command.limits.disk, happened.clone());
+            thread::spawn(move || {
+                if grows.passes(most, &over) {
+                    let _ = happened.send(Happened::TooMuch);
+                }
+            });
+        }
         let confinement = begun.confinement.clone();
         let (tell, finished) = channel();
         let (mut leash, held) = (begun.leash, begun.confinement);
         let deadline = started + command.timeout;
         thread::spawn(move || {
             let (end, left_behind) = mind(&happens, leash.as_mut(), deadline);
+            // Nobody looks at what it writes any more.
+            drop(running);
             // Closed by both readers; nothing is ever sent.
             let _ = closed.recv_timeout(LAST_OUTPUT);
             let output = kept.lock().unwrap_or_else(PoisonError::into_inner).output();
@@ -161,13 +180,14 @@ fn mind(happens: &Receiver<Happened>, leash: &mut dyn Leash, deadline: Instant) 
         Err(RecvTimeoutError::Disconnected) => return (End::Lost, 0),
         Err(RecvTimeoutError::Timeout) => End::TimedOut,
         Ok(Happened::Stop) => End::Stopped,
+        Ok(Happened::TooMuch) => End::TooMuchWritten,
     };
     leash.end();
     let patience = Instant::now() + ENDING;
     loop {
         match happens.recv_timeout(patience.saturating_duration_since(Instant::now())) {
             Ok(Happened::Ended { left_behind, .. }) => return (why, left_behind),
-            Ok(Happened::Stop) => {}
+            Ok(Happened::Stop | Happened::TooMuch) => {}
             Err(_) => {
                 leash.force();
                 return (why, 0);

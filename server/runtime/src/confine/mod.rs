@@ -87,11 +87,14 @@ pub struct Limits {
     pub memory: u64,
     /// Bytes of each file that is written.
     pub file: u64,
+    /// Bytes that the folders behind its walls may grow by in all, its temporary files with them. Looked at from time to time: a
+    /// fast command passes it by what it writes between two looks.
+    pub disk: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { processes: 512, memory: 8 << 30, file: 4 << 30 }
+        Self { processes: 512, memory: 8 << 30, file: 4 << 30, disk: 10 << 30 }
     }
 }
 

@@ -34,8 +34,7 @@ pub(crate) fn closed_in(workspace: &Workspace, path: &DocPath) -> Option<String>
     if place.is_dir() {
         return Some("it is a folder, and a plan names files".to_owned());
     }
-    let is_secret =
-        looks_secret(path) || workspace.doc_path(&place).is_ok_and(|real| looks_secret(&real));
+    let is_secret = looks_secret(path) || workspace.doc_path(&place).is_ok_and(|real| looks_secret(&real));
     (is_secret && place.symlink_metadata().is_ok()).then(|| {
         "it holds keys or passwords by its name and is neither shown nor changed; leave it to the user"
             .to_owned()

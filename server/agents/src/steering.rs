@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn an_answer_of_an_older_version_reads_back() {
-        let kept = kept("confirm", json!({ "answer": { "partly": { "steps": [], "note": null, "commit": true } } }));
+        let kept =
+            kept("confirm", json!({ "answer": { "partly": { "steps": [], "note": null, "commit": true } } }));
         let ticks = Ticks { commit: true, ..Ticks::default() };
         let answer = Answer::Partly { steps: vec![], note: None, ticks };
         assert_eq!(Input::read(&kept), Some(Input::Reply(answer)));

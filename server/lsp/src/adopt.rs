@@ -15,13 +15,19 @@ use crate::workspaces::{Desk, Workspaces};
 const ADOPT: &str = "Adopt";
 const NOT_NOW: &str = "Not now";
 
-/// Tells of it, and takes it over where that is wished for. Boxed: what it opens tells of itself in turn.
+/// Tells of it, and takes it over where that is wished for; `sentence` is for a client that cannot be asked. Boxed: what it opens tells of itself in turn.
 pub fn offer(workspaces: Weak<Workspaces>, desk: Desk, sentence: String) -> BoxFuture<'static, ()> {
     Box::pin(async move {
         let Some(link) = workspaces.upgrade().map(|workspaces| Arc::clone(workspaces.link())) else { return };
         if link.handshake().keeps_lone_returns() && !link.handshake().rich {
             return link.say(Severity::Warning, &sentence);
         }
+        let root = desk.engine.workspace().root();
+        let folder = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
+        let sentence = format!(
+            "What Assist keeps in “{folder}” was not made by you on this machine: it came with the folder, was copied with it, or is of an \
+             older Assist. It is not used, and nothing will be remembered. Adopt it only if it is yours."
+        );
         let actions = [ADOPT, NOT_NOW].map(|title| json!({ "title": title }));
         let params = json!({ "type": 2, "message": sentence, "actions": actions });
         let chosen = link.question("window/showMessageRequest", params).await;

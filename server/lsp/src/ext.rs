@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use crate::{board, failure};
 use crate::workspaces::Workspaces;
+use crate::{board, failure};
 
 /// Text of an answer as it arrives. To rich clients.
 pub const DELTA: &str = "assist/delta";

@@ -30,7 +30,11 @@ fn routes(end: &str) -> Vec<Route> {
     vec![
         application("main"),
         Route::json("GET", &at, &json!({ "deployments": [deployment("d1", "finished")] })).times(1),
-        Route::json("GET", &at, &json!({ "deployments": [deployment("d2", end), deployment("d1", "finished")] })),
+        Route::json(
+            "GET",
+            &at,
+            &json!({ "deployments": [deployment("d2", end), deployment("d1", "finished")] }),
+        ),
         queued(),
         Route::json("GET", "/api/v1/deployments/d2", &deployment("d2", "in_progress")).times(1),
         Route::json("GET", "/api/v1/deployments/d2", &deployment("d2", end)),
@@ -46,7 +50,8 @@ fn application(branch: &str) -> Route {
 }
 
 fn queued() -> Route {
-    let queued = json!({ "deployments": [{ "message": "", "resource_uuid": APPLICATION, "deployment_uuid": "d2" }] });
+    let queued =
+        json!({ "deployments": [{ "message": "", "resource_uuid": APPLICATION, "deployment_uuid": "d2" }] });
     Route::json("POST", "/api/v1/deploy", &queued).holds(&format!("uuid={APPLICATION}"))
 }
 
@@ -114,7 +119,8 @@ impl Shop {
     }
 
     fn confirm(&self, run: &str, more: &[&str], code: i32) -> crate::support::Ran {
-        let arguments: Vec<&str> = ["confirm", run, "--json"].into_iter().chain(more.iter().copied()).collect();
+        let arguments: Vec<&str> =
+            ["confirm", run, "--json"].into_iter().chain(more.iter().copied()).collect();
         self.desk.run(&arguments).exits(code)
     }
 
@@ -187,8 +193,10 @@ fn what_is_ticked_is_committed_pushed_and_deployed_with_the_links() {
             assert!(said.contains(part), "no {part:?} in {said}");
         }
         let delivery = ran.of("delivery");
-        let steps: Vec<_> =
-            delivery.iter().map(|data| format!("{} {}", data["what"], data["state"]).replace('"', "")).collect();
+        let steps: Vec<_> = delivery
+            .iter()
+            .map(|data| format!("{} {}", data["what"], data["state"]).replace('"', ""))
+            .collect();
         assert_eq!(
             steps,
             ["commit done", "push started", "push done", "deploy started", "deploy running", "deploy done"]
@@ -205,7 +213,8 @@ fn what_is_ticked_is_committed_pushed_and_deployed_with_the_links() {
 
         let undone = shop.desk.run(&["undo", &run]).exits(0).stdout;
         let short = &shop.here()[..10];
-        let stays = format!("What was committed stays, and what was pushed to ada/shop; `git revert {short}`");
+        let stays =
+            format!("What was committed stays, and what was pushed to ada/shop; `git revert {short}`");
         assert!(undone.contains(&stays) && undone.contains("shop stays deployed"), "{undone}");
         assert!(!shop.desk.folder.has(NEW));
         assert_eq!(shop.there(), shop.here());
@@ -261,7 +270,10 @@ fn a_push_or_a_deployment_that_fails_leaves_the_run_done_with_what_to_do() {
     let (at, bare) = (theirs.display().to_string(), behind.bare().display().to_string());
     git(&behind.desk, &["clone", "-q", &bare, &at]);
     let author = ["-c", "user.name=B", "-c", "user.email=b@b"];
-    git(&behind.desk, &[&["-C", &at][..], &author, &["commit", "-q", "--allow-empty", "-m", "theirs"]].concat());
+    git(
+        &behind.desk,
+        &[&["-C", &at][..], &author, &["commit", "-q", "--allow-empty", "-m", "theirs"]].concat(),
+    );
     git(&behind.desk, &["-C", &at, "push", "-q", "origin", "main"]);
     let head = behind.there();
     let ran = behind.confirm(&run, &ALL, 0);

@@ -327,10 +327,15 @@ fn no_confirmed_plan_opens_what_is_closed() {
         assert!(told(&ran).contains("nothing was changed"), "{}", told(&ran));
         let refused: Vec<Value> =
             ran.of("tool").into_iter().filter(|tool| tool["state"] == "refused").collect();
-        let says = |tool: &Value| tool["message"].as_str().is_some_and(|said| said.contains(path) && said.contains(why));
+        let says = |tool: &Value| {
+            tool["message"].as_str().is_some_and(|said| said.contains(path) && said.contains(why))
+        };
         assert!(refused.len() == 3 && refused.iter().all(says), "{path}: {refused:?}");
         let asked_again = desk.sim.requests().into_iter().filter(|request| {
-            request.asked.as_ref().is_some_and(|asked| asked.all_messages().contains(&format!("{path} cannot be changed")))
+            request
+                .asked
+                .as_ref()
+                .is_some_and(|asked| asked.all_messages().contains(&format!("{path} cannot be changed")))
         });
         assert_eq!(asked_again.count(), 2, "{path}: the model is told why, twice");
     }

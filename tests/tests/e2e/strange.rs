@@ -81,8 +81,12 @@ async fn an_editor_offers_to_take_it_over_and_the_workspace_goes_on_with_it() {
         let session = desk.editor(Options { rich, ..Options::default() }).await;
         session.ignore(&["$/progress", "assist/runs"]);
         let offer = session.expect_question("was not made by you").await;
-        let buttons: Vec<_> =
-            offer["params"]["actions"].as_array().expect("buttons").iter().map(|b| b["title"].clone()).collect();
+        let buttons: Vec<_> = offer["params"]["actions"]
+            .as_array()
+            .expect("buttons")
+            .iter()
+            .map(|b| b["title"].clone())
+            .collect();
         assert_eq!(buttons, ["Adopt", "Not now"]);
         let sessions = session.request("assist/sessions", json!({})).await;
         assert!(listed(&sessions).is_empty(), "it is used: {sessions}");

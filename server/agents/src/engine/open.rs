@@ -100,10 +100,11 @@ impl Engine {
         let engine = Arc::clone(self);
         blocking(move || {
             let own = engine.wiring.seal_folder();
-            let seal = own.map(|folder| Seal::of_user(&folder)).transpose().map_err(|error| EngineError::Store {
-                message: format!("What is kept for you cannot be used: {error}."),
-                fix: "Set ASSIST_DATA_DIR to a folder that you can write.".to_owned(),
-            })?;
+            let seal =
+                own.map(|folder| Seal::of_user(&folder)).transpose().map_err(|error| EngineError::Store {
+                    message: format!("What is kept for you cannot be used: {error}."),
+                    fix: "Set ASSIST_DATA_DIR to a folder that you can write.".to_owned(),
+                })?;
             let Some(seal) = seal else { return Ok(false) };
             Ok(Store::adopt(&engine.workspace.assist_dir(), &seal)?)
         })

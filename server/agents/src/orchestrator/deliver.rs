@@ -77,11 +77,16 @@ pub(super) async fn deliver(
             Some(went) => went,
             None => {
                 let went = if offer.needs_push && !is_pushed {
-                    let why = if order.ticks.push { "it was not pushed" } else { "it needs the push, which was not ticked" };
+                    let why = if order.ticks.push {
+                        "it was not pushed"
+                    } else {
+                        "it needs the push, which was not ticked"
+                    };
                     Went::badly(format!("Nothing was deployed: {why}."))
                 } else if !report.is_whole() {
                     Went::badly(
-                        "Nothing was deployed: not everything is done, or the checks are not passed.".to_owned(),
+                        "Nothing was deployed: not everything is done, or the checks are not passed."
+                            .to_owned(),
                     )
                 } else {
                     deploy(run, order, offer).await?
@@ -157,7 +162,13 @@ async fn keep(
 }
 
 /// An event about something that goes out. Members of `more` that are null are left out.
-pub(super) async fn tell(run: &Run, what: &str, state: &str, message: &str, more: Value) -> Result<(), Break> {
+pub(super) async fn tell(
+    run: &Run,
+    what: &str,
+    state: &str,
+    message: &str,
+    more: Value,
+) -> Result<(), Break> {
     let mut data = json!({ "what": what, "state": state, "message": message });
     if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
         data.extend(more.into_iter().filter(|(_, value)| !value.is_null()));
@@ -239,7 +250,8 @@ async fn deploy(run: &Run, order: &Order, offer: &DeployOffer) -> Result<Went, B
     };
     let id = plain(&id);
     tell(run, "deploy", "started", &format!("Deploying {name}"), json!({ "deployment": id })).await?;
-    let status = format!("`assist deploy status {id} --application {}` tells how it stands.", offer.application);
+    let status =
+        format!("`assist deploy status {id} --application {}` tells how it stands.", offer.application);
     let deadline = run.clock().elapsed().saturating_add(LONGEST);
     let mut last: Option<DeployState> = None;
     let end = loop {

@@ -29,9 +29,9 @@ use serde_json::json;
 
 pub(crate) use command::{Ended, Ran, run as run_command, walls};
 pub(crate) use commit::made as committed;
+pub(crate) use cut_off::recover;
 pub(crate) use deliver::{delivered, stays};
 pub(crate) use offer::{Offer, offer};
-pub(crate) use cut_off::recover;
 pub(crate) use permit::{Wanted, denied};
 pub(crate) use report::Report;
 pub(crate) use verify::{Verified, found as verified, verify};

@@ -77,7 +77,8 @@ impl Offer {
 
     /// Adds it to what rich clients are told with a question, and what is kept with it.
     pub(crate) fn tell(&self, data: &mut Value) {
-        let parts = [("commit", json!(self.commit)), ("push", json!(self.push)), ("deploy", json!(self.deploy))];
+        let parts =
+            [("commit", json!(self.commit)), ("push", json!(self.push)), ("deploy", json!(self.deploy))];
         for (name, part) in parts.into_iter().filter(|(_, part)| !part.is_null()) {
             data[name] = part;
         }
@@ -95,8 +96,16 @@ impl Offer {
             ("Start", Ticks::default(), true),
             ("Start and commit", commit, self.commit.is_some()),
             ("Start, commit and push", push, self.push.is_some()),
-            ("Start, commit, push and deploy", Ticks { deploy: true, ..push }, self.push.is_some() && needs_push),
-            ("Start and deploy", Ticks { deploy: true, ..Ticks::default() }, self.deploy.is_some() && !needs_push),
+            (
+                "Start, commit, push and deploy",
+                Ticks { deploy: true, ..push },
+                self.push.is_some() && needs_push,
+            ),
+            (
+                "Start and deploy",
+                Ticks { deploy: true, ..Ticks::default() },
+                self.deploy.is_some() && !needs_push,
+            ),
         ];
         all.into_iter().filter(|(_, _, offered)| *offered).map(|(title, ticks, _)| (title, ticks)).collect()
     }
@@ -306,8 +315,7 @@ mod tests {
     fn buttons_say_what_they_tick() {
         let titles = |offer: &Offer| offer.buttons().iter().map(|(title, _)| *title).collect::<Vec<_>>();
         assert_eq!(titles(&Offer::default()), ["Start"]);
-        let all =
-            ["Start", "Start and commit", "Start, commit and push", "Start, commit, push and deploy"];
+        let all = ["Start", "Start and commit", "Start, commit and push", "Start, commit, push and deploy"];
         assert_eq!(titles(&whole()), all);
         let mut image = whole();
         image.push = None;
@@ -335,7 +343,9 @@ mod tests {
     #[test]
     fn an_address_of_a_service_is_a_link_or_nothing() {
         assert!(link("https://shop.example/a?b=c").is_some());
-        for hostile in ["javascript:x", "https://a b", "https://a\u{1b}[2J", "https://a](http://b)", "ftp://x", ""] {
+        for hostile in
+            ["javascript:x", "https://a b", "https://a\u{1b}[2J", "https://a](http://b)", "ftp://x", ""]
+        {
             assert_eq!(link(hostile), None, "{hostile}");
         }
         assert_eq!(plain(" a\n\u{1b}[31mb "), "a [31mb");

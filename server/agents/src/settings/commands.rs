@@ -43,7 +43,12 @@ pub struct Commands {
 
 impl Default for Commands {
     fn default() -> Self {
-        Self { rules: Rules::default(), network: Rules::default(), timeout: TIMEOUT, disk: Limits::default().disk }
+        Self {
+            rules: Rules::default(),
+            network: Rules::default(),
+            timeout: TIMEOUT,
+            disk: Limits::default().disk,
+        }
     }
 }
 
@@ -139,7 +144,8 @@ mod tests {
             assert_eq!(settings.warnings.len(), 1, "{:?}", settings.warnings);
             assert!(settings.warnings[0].contains("`rm *`, `curl *`"), "{:?}", settings.warnings);
         }
-        let shorter = resolve(&[layer(Scope::Workspace, "[commands]\ntimeout_seconds = 5\ndisk_megabytes = 3")]);
+        let shorter =
+            resolve(&[layer(Scope::Workspace, "[commands]\ntimeout_seconds = 5\ndisk_megabytes = 3")]);
         assert_eq!((shorter.commands.timeout, shorter.commands.disk), (Duration::from_secs(5), 3 << 20));
         assert_eq!(resolve(&[]).commands.disk, 10 << 30);
         assert!(toml::from_str::<Options>("[commands]\nallow = ['']").is_err());

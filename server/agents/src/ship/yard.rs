@@ -165,10 +165,11 @@ impl Yard {
     /// The deployment service, and the application that is named or set.
     fn deployer(&self, named: Option<&str>) -> Result<(Deployer, String), ShipError> {
         let deployer = self.gateway.deployer(&self.deploy.place)?;
-        let application = named.map(str::to_owned).or_else(|| self.deploy.target.clone()).ok_or_else(|| {
-            let fix = "Name its id with `--application`, or as `deploy.application` in assist.toml.";
-            cannot("It is not said which application is deployed.", fix)
-        })?;
+        let application =
+            named.map(str::to_owned).or_else(|| self.deploy.target.clone()).ok_or_else(|| {
+                let fix = "Name its id with `--application`, or as `deploy.application` in assist.toml.";
+                cannot("It is not said which application is deployed.", fix)
+            })?;
         Ok((deployer, application))
     }
 

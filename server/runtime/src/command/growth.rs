@@ -184,7 +184,10 @@ mod tests {
         let (over, ended) = std::sync::mpsc::channel::<()>();
         write(&folder.path().join("new"), 2);
         // The file is younger than the watch by the clock's slack at least.
-        let growth = Growth { since: SystemTime::now() - Duration::from_secs(3600), ..Growth::of(vec![folder.path().to_owned()], vec![]) };
+        let growth = Growth {
+            since: SystemTime::now() - Duration::from_secs(3600),
+            ..Growth::of(vec![folder.path().to_owned()], vec![])
+        };
         assert!(growth.passes(MEGABYTE, &ended));
         let growth = Growth::of(vec![folder.path().to_owned()], vec![]);
         drop(over);

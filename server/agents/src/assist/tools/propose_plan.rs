@@ -9,8 +9,8 @@ use crate::assist::bench::Bench;
 use crate::assist::card::{self, Plan};
 use crate::assist::wait::asked;
 use crate::host::{Answer, Question, Ticks};
-use crate::orchestrator::{self, Offer, Order};
 use crate::keys::closed;
+use crate::orchestrator::{self, Offer, Order};
 use crate::run::lock;
 use crate::settings::PlanPolicy;
 

@@ -126,7 +126,8 @@ fn on_disk(_metadata: &std::fs::Metadata) -> Option<OnDisk> {
     None
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::path::Path;
 

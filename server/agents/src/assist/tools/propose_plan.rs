@@ -78,7 +78,7 @@ impl Tool for ProposePlan {
         run.store().sessions().set_plan(run.id, stored, now).await?;
         let conversations = run.store().conversations();
         conversations.set_outcome(bench.conversation, ConversationOutcome::Tasked, now).await?;
-        let order = Order { name: bench.call_name(), plan, chosen, note, asked, ticks, offer };
+        let order = Order { name: bench.call_name(), plan, chosen, note, asked, ticks, offer: *offer };
         let report = orchestrator::execute(run, &order).await?;
         Ok(Outcome::Said(report.told()))
     }
@@ -86,7 +86,7 @@ impl Tool for ProposePlan {
 
 enum Confirmed {
     /// These steps, minding this; and what becomes of them then.
-    Go { chosen: Vec<usize>, note: Option<String>, ticks: Ticks, offer: Offer },
+    Go { chosen: Vec<usize>, note: Option<String>, ticks: Ticks, offer: Box<Offer> },
     /// Not this plan.
     Not(Outcome),
 }
@@ -95,7 +95,7 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
     let all: Vec<usize> = (1..=plan.steps.len()).collect();
     let run = bench.run;
     if run.settings.plan == PlanPolicy::Never {
-        let (ticks, offer) = (Ticks::default(), Offer::default());
+        let (ticks, offer) = (Ticks::default(), Box::default());
         return Ok(Confirmed::Go { chosen: all, note: None, ticks, offer });
     }
     let estimate = card::estimate(run, plan.steps.len()).await?;
@@ -161,5 +161,5 @@ async fn confirmed(bench: &mut Bench<'_>, plan: &Plan) -> Result<Confirmed, Tool
     }
     let ticks = taken;
     bench.say(assist_store::Role::Assistant, &markdown).await?;
-    Ok(Confirmed::Go { chosen, note, ticks, offer })
+    Ok(Confirmed::Go { chosen, note, ticks, offer: Box::new(offer) })
 }

@@ -60,6 +60,12 @@ impl DiskHost {
         self.open.notified().await;
     }
 
+    /// Says how a run that rests goes on; `troubled`: something has to be mended before.
+    pub fn hint_at_resuming(&self, run: RunId, troubled: bool) {
+        let other = if troubled { ", with `--model NAME` by another model" } else { "" };
+        self.renderer.hint(&format!("`assist resume {}` goes on with it{other}.", run.short()));
+    }
+
     /// Whether something was left undone because there was nobody to ask.
     pub fn was_alone(&self) -> bool {
         self.unasked.load(Ordering::Relaxed)

@@ -17,6 +17,8 @@ pub trait Renderer: Send + Sync {
     fn notice(&self, severity: Severity, message: &str);
     /// A question, with its answer where that is settled already.
     fn question(&self, question: &Question, answer: Option<&str>);
+    /// What may be done next. For people alone: programs know.
+    fn hint(&self, _message: &str) {}
 }
 
 /// Colours of a terminal; all empty where there is none, or `NO_COLOR` is set.
@@ -140,10 +142,8 @@ pub fn describe(event: &Event, style: Style) -> Option<String> {
         EventKind::Truncated => {
             let what = data["component"].as_str().map_or_else(|| "the answer".to_owned(), plain);
             let bytes = data["receivedBytes"].as_u64().unwrap_or_default();
-            style.warn(&format!(
-                "✂ {what} broke off after {bytes} bytes: {}; nothing of it was applied",
-                text("cause")
-            ))
+            let place = if data["component"].is_string() { "; nothing of it was applied" } else { "" };
+            style.warn(&format!("✂ {what} broke off after {bytes} bytes: {}{place}", text("cause")))
         }
         EventKind::Continued => {
             let anchor = data["anchorBytes"].as_u64().unwrap_or_default();
@@ -291,6 +291,10 @@ impl Renderer for Text {
             Severity::Error => return,
         };
         self.line(&format!("{mark} {}", plain(message)));
+    }
+
+    fn hint(&self, message: &str) {
+        self.line(&self.style.dim(&format!("  {}", plain(message))));
     }
 
     fn question(&self, question: &Question, answer: Option<&str>) {

@@ -2,7 +2,7 @@
 //! asking. One sentence says what to do, what was whole stays, and the run goes on when the next answer is good.
 
 use assist_simulator::{
-    Manner, Match, Place, Reply, Rule, SENTINEL, Script, Stop, ToolUse, answer, component,
+    Failure, Manner, Match, Place, Reply, Rule, SENTINEL, Script, Stop, ToolUse, answer, component,
 };
 use serde_json::{Value, json};
 
@@ -44,9 +44,10 @@ fn once(reply: Reply) -> Rule {
 #[track_caller]
 fn rests(desk: &Desk, ran: Ran, says: &str) -> String {
     let ran = ran.exits(1).says(&[says]);
-    let model = if says == ENDLESS { "choose another model" } else { "resume" };
-    assert!(ran.stderr.contains("sim-model") || ran.stderr.contains('/'), "no model in {}", ran.stderr);
-    assert!(ran.stderr.contains(model), "no way out in {}", ran.stderr);
+    if [REFUSED, FULL, ENDLESS].contains(&says) {
+        let way_out = if says == ENDLESS { "choose another model" } else { "resume" };
+        assert!(ran.stderr.contains('/') && ran.stderr.contains(way_out), "{}", ran.stderr);
+    }
     let session = desk.sessions().remove(0);
     assert_eq!((&session["status"], &session["reason"]), (&json!("paused"), &json!("user")), "{session}");
     session["run"].as_str().expect("a run's id").to_owned()
@@ -114,6 +115,7 @@ fn what_was_whole_stays_and_only_the_rest_is_asked_for() {
             let ran = desk.run(&["resume", &run, "--json"]).exits(0);
             assert_eq!(desk.folder.read(FILE), with_new_footer(&with_new_hero()), "{says}");
             assert_eq!(ran.of("component_applied").len(), 1, "{}", ran.stdout);
+            assert_eq!(ran.of("truncated")[0]["cause"], "the run had rested there", "{}", ran.stdout);
             assert_eq!(desk.sim.requests().len(), 2, "{says}");
         }
     }
@@ -177,6 +179,61 @@ fn a_talk_rests_and_is_asked_anew_when_it_is_resumed() {
             let kept = desk.kept(&run);
             assert!(kept.iter().all(|(text, _)| !text.contains("every page")), "{kept:?}");
         }
+    }
+}
+
+#[test]
+fn for_people_the_way_on_is_named_and_what_is_mended_is_not_told_as_wrong() {
+    let rules = [
+        assist("What does", Reply::text("It").stop(Stop::Filter)).times(1),
+        assist("What does", Reply::text("It says “Shop”.")),
+    ];
+    let desk = Desk::new(Wire::Anthropic, &[(FILE, HERO)], talk(rules));
+    let ran = desk.run(&["ask", "What does the footer say?"]).exits(1);
+    let run = desk.sessions()[0]["run"].as_str().expect("a run's id").to_owned();
+    let way = format!("`assist resume {}` goes on with it, with `--model NAME` by another model.", &run[..8]);
+    assert!(ran.stderr.trim_end().ends_with(&way), "{}", ran.stderr);
+    assert!(desk.run(&["show", &run]).exits(0).stdout.contains("went wrong: "));
+    let ran = desk.run(&["resume", &run, "--model", "other-model"]).exits(0);
+    assert_eq!(ran.stdout.trim(), "It says “Shop”.");
+    let models = desk.sim.requests().into_iter().filter_map(|request| Some(request.asked?.model));
+    assert!(models.collect::<Vec<_>>().contains(&"other-model".to_owned()));
+    assert!(!desk.run(&["show", &run]).exits(0).stdout.contains("went wrong"));
+}
+
+#[test]
+fn what_a_provider_refuses_rests_in_a_talk_and_in_every_part_of_a_plan() {
+    let filtered =
+        r#"{"error":{"message":"It was filtered","type":"invalid_request_error","code":"content_filter"}}"#;
+    let json = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let refusals = [
+        (Failure::Unauthorized, "refused the key"),
+        (Failure::NoCredit, "no quota or credit left: add credit there"),
+        (Failure::ModelNotFound, "it has sim-model"),
+        (Failure::ContextTooLong, " of at most "),
+        (Failure::Html(403), "check"),
+        (
+            Failure::Raw { status: 400, headers: json, body: filtered.into() },
+            "content rules: put it in other words",
+        ),
+    ];
+    for (failure, says) in refusals {
+        let fault = || Reply::error(failure.clone());
+        let rules =
+            [assist("What does", fault()).times(1), assist("What does", Reply::text("It says “Shop”."))];
+        let desk = Desk::new(Wire::OpenAi, &[(FILE, HERO)], talk(rules));
+        let run = rests(&desk, desk.run(&["ask", "What does the footer say?", "--json"]), says);
+        assert_eq!(told(&desk.run(&["resume", &run, "--json"]).exits(0)), "It says “Shop”.");
+
+        let faults = [in_scoping(fault()).times(1), Rule::asked("Checkout route\n", fault()).times(1)];
+        let (desk, run) = planned(Wire::OpenAi, faults);
+        rests(&desk, desk.run(&["confirm", &run, "--json"]), says);
+        rests(&desk, desk.run(&["resume", &run, "--json"]), says);
+        assert_eq!(desk.folder.read("src/fees.ts"), FEES, "{says}");
+        desk.run(&["resume", &run, "--json"]).exits(0);
+        assert_eq!(desk.folder.read("src/checkout.ts"), ROUTE, "{says}");
+        // The plan and the report, scoping twice, the one task twice and the other once.
+        assert_eq!(desk.sim.requests().len(), 2 + 2 + 3, "{says}");
     }
 }
 

@@ -1,12 +1,14 @@
 //! Reads the model's stream: talk is shown, components are handed on the moment they end, everything is kept.
+//!
+//! `received` shows and stores what comes, `repair` asks once more for what was not passed.
+
+mod received;
+mod repair;
 
 use std::time::Duration;
 
-use assist_base::{ByteRange, EventKind, PauseReason, TextDelta};
-use assist_gateway::{
-    Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, Role, StopReason,
-};
-use assist_store::NewMessage;
+use assist_base::{ByteRange, EventKind, PauseReason};
+use assist_gateway::{Chunk, Completion, Complexity, Extras, GatewayError, Message, ModelRef, StopReason};
 use assist_syntax::{Block, Component, Scanned, Scanner};
 use serde_json::json;
 
@@ -14,20 +16,16 @@ use crate::answers;
 use crate::calls;
 use crate::pipeline::applier::{Applied, Applier, Failure};
 use crate::pipeline::edits::{Edits, Put};
-use crate::pipeline::misprints;
 use crate::pipeline::request::Conversation;
 use crate::pipeline::spoilt::{self, whole_part};
-use crate::pipeline::task::{BUILT, COMPONENT, Draft, NOT_PASSED, REPAIRING, RepairRow, Task};
-use crate::prompts;
+use crate::pipeline::task::{Draft, NOT_PASSED, Task};
 use crate::run::{Break, Run};
-use crate::steering;
 
-/// Text is stored at the latest after this time …
+/// Text is stored at the latest after this time.
 const FLUSH_AFTER: Duration = Duration::from_millis(250);
-/// … or this many bytes.
-const FLUSH_BYTES: usize = 4 * 1024;
 /// Progress is told every so many lines of a component.
 const PROGRESS_LINES: usize = 25;
+
 /// How one reading of the draft ended.
 pub(crate) enum Read {
     /// The answer is whole.
@@ -65,6 +63,8 @@ pub(crate) struct Builder<'r> {
     held: Vec<(Component, usize)>,
     /// Who gave the last answer.
     model: ModelRef,
+    /// Whether what is read was received before the run rested or was interrupted.
+    earlier: bool,
 }
 
 impl<'r> Builder<'r> {
@@ -95,12 +95,18 @@ impl<'r> Builder<'r> {
             resumed: opened,
             held: Vec::new(),
             model: ModelRef { provider: String::new(), model: String::new() },
+            earlier: false,
         }
     }
 
     /// Whether an earlier process has begun the draft.
     pub(crate) fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Notes whether an answer was told again.
+    pub(crate) fn note_told_again(&mut self, told_again: bool) {
+        self.earlier = told_again;
     }
 
     fn has_begun(&self) -> bool {
@@ -110,105 +116,6 @@ impl<'r> Builder<'r> {
     /// The components that are still not passed.
     pub(crate) fn failures(&self) -> &[Failure] {
         &self.failures
-    }
-
-    /// What a resumed draft was asked for once more and has not brought yet counts as failed until it does.
-    pub(crate) async fn recall(&mut self) -> Result<(), Break> {
-        let message = json!(self.draft.message);
-        let mut wanted: Vec<Failure> = Vec::new();
-        for point in self.run.store().checkpoints().list(self.run.id).await? {
-            if point.data["message"] != message {
-                continue;
-            }
-            match point.stage.as_str() {
-                // What cannot be read is asked for again where the answer lacks it in another way.
-                REPAIRING => {
-                    wanted = serde_json::from_value(point.data["wanted"].clone()).unwrap_or_default()
-                }
-                COMPONENT | BUILT => {
-                    wanted.retain(|failure| Some(&failure.name) != point.component.as_ref());
-                }
-                NOT_PASSED => wanted.extend(serde_json::from_value(point.data["failure"].clone()).ok()),
-                _ => {}
-            }
-        }
-        let edited = self.draft.edited;
-        // Of what failed more than once the last reasons count.
-        let failed = std::mem::take(&mut wanted);
-        for failure in failed {
-            wanted.retain(|earlier| earlier.name != failure.name);
-            wanted.push(failure);
-        }
-        wanted.retain(|failure| match Edits::is_of_edits(failure) {
-            true => !edited,
-            false => true,
-        });
-        for failure in wanted.iter().filter(|failure| Edits::is_of_edits(failure)) {
-            self.edits.recall(failure);
-        }
-        self.failures = wanted;
-        Ok(())
-    }
-
-    /// Notes it as a failure when the answer is read and the component it was about is not in it.
-    pub(crate) fn note_lacking(&mut self) {
-        if let Some(assignment) = self.applier.assignment()
-            && let Some(reason) = assignment.lacking()
-        {
-            self.failures.push(Failure { name: assignment.part.name.clone(), reasons: vec![reason] });
-        }
-    }
-
-    /// Notes as failures what the answer, which is read, holds as words though it was meant to be applied.
-    pub(crate) fn note_misprints(&mut self) {
-        self.failures.retain(|failure| !misprints::is_of_misprints(failure));
-        let held_some = self.draft.handled > 0 || self.draft.edited || !self.failures.is_empty();
-        self.failures.extend(misprints::of(&self.talk, self.task, held_some));
-    }
-
-    /// Puts another beginning in the place of what was received: what follows is read as if it had come so.
-    pub(crate) fn replace_draft(&mut self, raw: String) {
-        self.draft.raw = raw;
-        self.stored_raw = 0;
-    }
-
-    /// Makes the components that were not passed the subject of a new draft.
-    pub(crate) async fn ask_for_repair(&mut self) -> Result<(), Break> {
-        let edits = self.edits.repair(&self.task.marker);
-        let names: Vec<_> = self.failures.iter().map(|failure| failure.name.as_str()).collect();
-        self.run.say(format!("Asking for {} again", names.join(", "))).await?;
-        let raw = std::mem::take(&mut self.draft.raw);
-        self.conversation.messages.push(Message { role: Role::Assistant, text: raw });
-        let shown: Vec<_> = self
-            .failures
-            .iter()
-            .filter(|failure| !Edits::is_of_edits(failure))
-            .map(|f| serde_json::json!({ "name": f.name, "reasons": f.reasons }))
-            .collect();
-        let mut text = edits.unwrap_or_default();
-        if !shown.is_empty() {
-            let context = serde_json::json!({ "failures": shown, "id": self.task.marker });
-            let components = prompts::render("repair.md", context);
-            text = if text.is_empty() { components } else { format!("{components}\n\n{text}") };
-        }
-        let told = self.run.told_since(self.conversation.told).await?;
-        if let Some(last) = told.last() {
-            text = format!("{text}\n\n{}", steering::said(&told));
-            self.conversation.told = last.id;
-        }
-        self.conversation.messages.push(Message { role: Role::User, text });
-        self.draft = Draft::empty();
-        let row = RepairRow { message: self.draft.message, wanted: self.failures.clone() };
-        let row = serde_json::to_value(row).unwrap_or_default();
-        let now = self.run.clock().now();
-        let part = self.task.part.as_deref();
-        self.run.store().checkpoints().add_ahead(self.run.id, REPAIRING, part, row, now).await?;
-        self.resumed = false;
-        self.talk.clear();
-        self.stored_talk = 0;
-        self.stored_raw = 0;
-        self.opened = false;
-        Ok(())
     }
 
     /// Reads the draft: as it comes, as it came where its answer is kept, or as far as it had come before an earlier process
@@ -223,39 +130,6 @@ impl<'r> Builder<'r> {
         if part { self.reread().await } else { self.receive().await }
     }
 
-    /// Answers that are not gone on with leave the conversation; as records they are kept. Of the draft's own, what stands is gone
-    /// on with; where nothing does, it is asked for in a message of its own.
-    async fn pass_over_spoilt(&mut self) -> Result<(), Break> {
-        let (store, run) = (self.run.store(), self.run.id);
-        let (mut own, stands) = (false, self.has_begun());
-        for message in store.messages().of_run(run).await? {
-            let id = message.id;
-            if message.conversation != self.task.conversation
-                || !message.partial
-                || !answers::is_spoilt(store, run, &id.to_string()).await?
-            {
-                continue;
-            }
-            let is_own = id == self.draft.message;
-            own |= is_own;
-            if !(message.content.is_empty() || is_own && stands) {
-                store.messages().replace(id, "", true, self.run.clock().now()).await?;
-            }
-        }
-        if own && stands {
-            return self.keep_cut(&self.draft.raw).await;
-        }
-        if own {
-            self.draft = Draft::empty();
-            self.resumed = false;
-            self.talk.clear();
-            self.stored_talk = 0;
-            self.stored_raw = 0;
-            self.opened = false;
-        }
-        Ok(())
-    }
-
     /// The first call of a draft: components are applied while the rest still streams.
     async fn receive(&mut self) -> Result<Read, Break> {
         self.open_message().await?;
@@ -264,6 +138,7 @@ impl<'r> Builder<'r> {
             Ok(stream) => stream,
             Err(error) => return Err(broken(&error)),
         };
+        self.earlier = stream.is_told_again();
         let mut scanner = Scanner::new(Some(&self.task.marker));
         let mut position = 0;
         self.edits.begin();
@@ -288,6 +163,7 @@ impl<'r> Builder<'r> {
 
     /// Reads the draft from its beginning, passing over what was dealt with. For continued and resumed drafts.
     async fn reread(&mut self) -> Result<Read, Break> {
+        self.earlier = true;
         self.read_again(cut()).await
     }
 
@@ -303,24 +179,6 @@ impl<'r> Builder<'r> {
             return Ok(Read::Touched(range));
         }
         self.end(scanner, position, done).await
-    }
-
-    async fn open_message(&mut self) -> Result<(), Break> {
-        if std::mem::replace(&mut self.opened, true) {
-            return Ok(());
-        }
-        let message = NewMessage {
-            id: self.draft.message,
-            conversation: self.task.conversation,
-            run: Some(self.run.id),
-            role: assist_store::Role::Assistant,
-            content: String::new(),
-            partial: true,
-            at: self.run.clock().now(),
-        };
-        self.run.store().messages().add(message).await?;
-        self.task.save_draft(self.run, self.draft.message).await?;
-        Ok(())
     }
 
     /// Calls the model, whose answer is kept by this name. The outer error ends the run; the inner one is the call's own.
@@ -516,6 +374,7 @@ impl<'r> Builder<'r> {
         let cause = match (&done.error, &done.stop) {
             (Some(error), _) => error.to_string(),
             (None, StopReason::Length) => "the model reached its output limit".to_owned(),
+            (None, StopReason::Cut) if self.earlier => "the run had rested there".to_owned(),
             (None, StopReason::Cut) => "the connection was cut".to_owned(),
             (None, _) if self.current.is_some() => "the component was not ended".to_owned(),
             (None, _) => "the end mark is missing".to_owned(),
@@ -538,77 +397,9 @@ impl<'r> Builder<'r> {
         !self.applier.changed().is_empty()
     }
 
-    /// Lets this beginning of the answer stand as what its call brought: whoever goes on with the run begins anew from there.
-    pub(crate) async fn keep_cut(&self, text: &str) -> Result<(), Break> {
-        answers::keep_cut(self.run, self.draft.message, text).await?;
-        Ok(())
-    }
-
     /// Why the run rests after a call that ended so, if it does.
     pub(crate) fn rests(&self, done: &Completion) -> Option<Break> {
         spoilt::rests(done, &self.model)
-    }
-
-    fn say(&mut self, text: &str) {
-        let offset = self.talk.len();
-        self.talk.push_str(text);
-        if self.task.quiet {
-            return;
-        }
-        // On a second reading the beginning has been shown already.
-        if self.talk.len() > self.stored_talk {
-            let from = self.stored_talk.max(offset) - offset;
-            if let Some(new) = text.get(from..) {
-                let offset = offset + from;
-                let delta = TextDelta {
-                    run: self.run.id,
-                    message_id: self.draft.message,
-                    offset,
-                    text: new.to_owned(),
-                };
-                self.run.stream(&delta);
-            }
-        }
-    }
-
-    /// Stores what was received since the last time, when enough has come together or `now`.
-    pub(crate) async fn flush(&mut self, now: bool) -> Result<(), Break> {
-        let elapsed = self.run.clock().elapsed();
-        let bytes = self.draft.raw.len().saturating_sub(self.stored_raw);
-        let due = now || bytes >= FLUSH_BYTES || elapsed.saturating_sub(self.last_flush) >= FLUSH_AFTER;
-        if !due {
-            return Ok(());
-        }
-        if bytes > 0 {
-            let now = self.run.clock().now();
-            self.run
-                .store()
-                .messages()
-                .replace(self.draft.message, self.draft.raw.as_str(), true, now)
-                .await?;
-            self.stored_raw = self.draft.raw.len();
-        }
-        if self.talk.len() > self.stored_talk && !self.task.quiet {
-            let data = json!({
-                "messageId": self.draft.message,
-                "offset": self.stored_talk,
-                "text": &self.talk[self.stored_talk..],
-            });
-            self.run.emit(EventKind::Text, data).await?;
-            self.stored_talk = self.talk.len();
-        }
-        self.last_flush = elapsed;
-        Ok(())
-    }
-
-    async fn close_message(&mut self, partial: bool) -> Result<(), Break> {
-        let now = self.run.clock().now();
-        self.run
-            .store()
-            .messages()
-            .replace(self.draft.message, self.draft.raw.as_str(), partial, now)
-            .await?;
-        Ok(())
     }
 }
 

@@ -91,6 +91,7 @@ pub(crate) async fn mend(builder: &mut Builder<'_>, cause: String) -> Result<Rea
             }
         };
         continuations.count();
+        builder.note_told_again(stream.is_told_again());
         calls::account(builder.run, &mut stream, &done).await?;
         let rests = builder.rests(&done);
         let stitched = if rests.is_some() && done.stop == StopReason::Cut {

@@ -88,10 +88,17 @@ async fn attend(
     tokio::pin!(ended);
     loop {
         tokio::select! {
-            state = &mut ended => return Ok(match Exit::of(state?) {
-                Exit::Done if host.was_alone() => Exit::Failed,
-                exit => exit,
-            }),
+            state = &mut ended => {
+                let state = state?;
+                if state == RunState::Paused {
+                    let troubled = engine.session(started.run).await.is_ok_and(|session| session.error.is_some());
+                    host.hint_at_resuming(started.run, troubled);
+                }
+                return Ok(match Exit::of(state) {
+                    Exit::Done if host.was_alone() => Exit::Failed,
+                    exit => exit,
+                });
+            }
             () = host.left_open() => {
                 // Nobody is here to answer, and nobody must be: the question is kept.
                 engine.shutdown().await;

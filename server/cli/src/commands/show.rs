@@ -1,7 +1,7 @@
 //! `assist show`: one run at a glance.
 
 use assist_agents::store::CostsBy;
-use assist_base::Timestamp;
+use assist_base::{RunState, Timestamp};
 use serde_json::json;
 
 use super::sessions::{document, line};
@@ -25,7 +25,9 @@ pub async fn run(global: Global, run: &str, as_json: bool) -> Result<Exit, Stop>
     }
     let style = Style::of(&std::io::stdout());
     let mut page = line(&session, style);
-    for (name, text) in [("came of it", &session.summary), ("went wrong", &session.error)] {
+    // What a run rested for on its way is mended once it is done.
+    let wrong = session.error.clone().filter(|_| session.status != RunState::Done);
+    for (name, text) in [("came of it", &session.summary), ("went wrong", &wrong)] {
         if let Some(text) = text {
             page.push_str(&format!("  {name}: {}\n", plain(text)));
         }

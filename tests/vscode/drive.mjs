@@ -33,7 +33,7 @@ for (const [name, scenario] of Object.entries(scenarios)) {
   // A fresh folder for each: VS Code keeps what was open and unsaved per folder.
   const folder = path.join(given.workspaces, name, "visitors");
   fs.cpSync(fixture, folder, { recursive: true });
-  await scenario.prepare?.(folder);
+  await scenario.prepare?.(folder, JSON.parse(given.cli));
   const result = { scenario: name, ok: true, workspace: folder };
   const begun = Date.now();
   let workbench;

@@ -343,16 +343,13 @@ export const scenarios = {
 
   // A database that came with the folder is not used; a button takes it over, and the command says that it is done already.
   adopted: {
-    prepare(folder) {
-      fs.cpSync(path.join(folder, ".."), path.join(folder, "..", "..", "adopted-theirs"), { recursive: true });
+    prepare(folder, cli) {
+      // Somebody else worked in this folder, and what they have kept came with it.
+      const env = { ...cli.env, HOME: path.join(folder, "..", "..", "adopted-home") };
+      execFileSync(cli.program, ["memory", "add", "Colour", "Green"], { cwd: folder, env });
     },
     async run(vscode, { folder, cli }) {
       await vscode.openFile(...COUNTER);
-      // Somebody else worked in a copy of the folder; what they have kept comes with it, all at once.
-      const theirs = path.join(folder, "..", "..", "adopted-theirs", "visitors");
-      const env = { ...cli.env, HOME: path.join(theirs, "..", "home") };
-      execFileSync(cli.program, ["memory", "add", "Colour", "Green"], { cwd: theirs, env });
-      fs.renameSync(path.join(theirs, ".assist"), path.join(folder, ".assist"));
       const told = vscode.notification("was not made by you");
       await told.waitFor();
       await vscode.shot("22-adopt");

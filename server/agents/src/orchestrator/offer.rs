@@ -19,7 +19,7 @@ use crate::run::Run;
 use crate::ship::{PushPlan, ShipError, Shipment, Yard};
 
 /// A card does not wait longer for a forge or a deployment service.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is offered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,7 +20,13 @@ pub(crate) fn of(words: &str, task: &Task, components: bool) -> Vec<Failure> {
         return Vec::new();
     }
     let id = &task.marker;
-    let misprinted = Scanner::misprints(words).into_iter().map(|(name, line)| {
+    // Beside what came as it should, the markers of another file are a quotation: repositories hold such lines, too.
+    let meant = |line: &str| {
+        !components
+            || task.request.path.as_ref().is_none_or(|path| line.contains(&format!("path=\"{path}\"")))
+    };
+    let misprints = Scanner::misprints(words).into_iter().filter(|(_, line)| meant(line));
+    let misprinted = misprints.map(|(name, line)| {
         let line: String = line.chars().take(SHOWN).collect();
         let reason = format!(
             "{MARKER}: `{line}`. Write it exactly like this, alone on its line: \

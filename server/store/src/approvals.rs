@@ -169,7 +169,7 @@ impl Approvals<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn get(&self, id: ApprovalId) -> Result<Approval> {
-        self.0.read_here(move |tx| get(tx, id)).await
+        self.0.read(move |tx| get(tx, id)).await
     }
 
     /// The questions of a run, oldest first.
@@ -178,7 +178,7 @@ impl Approvals<'_> {
     /// [`StoreError`] when the store could not be read.
     pub async fn list(&self, run: RunId) -> Result<Vec<Approval>> {
         let sql = "SELECT * FROM approvals WHERE run_id = ?1 ORDER BY number";
-        self.0.read_here(move |tx| rows::all(tx, sql, [run.to_string()], approval)).await
+        self.0.read(move |tx| rows::all(tx, sql, [run.to_string()], approval)).await
     }
 
     /// All questions that wait for the user, oldest first.

@@ -36,6 +36,6 @@ impl KeptBreakers<'_> {
     /// [`crate::StoreError`] when the store could not be read.
     pub async fn list(&self) -> Result<Vec<Value>> {
         let sql = "SELECT status FROM breakers ORDER BY name";
-        self.0.read_here(move |tx| rows::all(tx, sql, [], |row| rows::json(row, "status"))).await
+        self.0.read(move |tx| rows::all(tx, sql, [], |row| rows::json(row, "status"))).await
     }
 }

@@ -88,7 +88,7 @@ impl Checkpoints<'_> {
     ) -> Result<i64> {
         let (stage, component) = (stage.to_owned(), component.map(str::to_owned));
         let new = NewCheckpoint { run, stage, component, data };
-        self.0.write_here(Durability::Normal, 0, move |tx| new.insert(tx, at)).await
+        self.0.write(Durability::Normal, move |tx| new.insert(tx, at)).await
     }
 
     /// The last checkpoint of a run.
@@ -97,7 +97,7 @@ impl Checkpoints<'_> {
     /// [`StoreError`] when the store could not be read.
     pub async fn latest(&self, run: RunId) -> Result<Option<Checkpoint>> {
         self.0
-            .read_here(move |tx| {
+            .read(move |tx| {
                 let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id DESC LIMIT 1";
                 rows::first(tx, sql, [run.to_string()], checkpoint)
             })
@@ -111,7 +111,7 @@ impl Checkpoints<'_> {
     pub async fn latest_of(&self, run: RunId, stage: &str, component: &str) -> Result<Option<Checkpoint>> {
         let (stage, component) = (stage.to_owned(), component.to_owned());
         self.0
-            .read_here(move |tx| {
+            .read(move |tx| {
                 let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 AND stage = ?2 AND component = ?3
                     ORDER BY id DESC LIMIT 1";
                 rows::first(tx, sql, (run.to_string(), stage, component), checkpoint)
@@ -124,21 +124,13 @@ impl Checkpoints<'_> {
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn list(&self, run: RunId) -> Result<Vec<Checkpoint>> {
-        let first = self.0.read_here(move |tx| list(tx, run, FEW)).await?;
-        if first.len() < FEW {
-            return Ok(first);
-        }
-        self.0.read(move |tx| list(tx, run, usize::MAX)).await
+        self.0
+            .read(move |tx| {
+                let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id";
+                rows::all(tx, sql, [run.to_string()], checkpoint)
+            })
+            .await
     }
-}
-
-/// So many checkpoints are read in a moment.
-const FEW: usize = 64;
-
-/// The first `most` of a run.
-fn list(tx: &Transaction<'_>, run: RunId, most: usize) -> Result<Vec<Checkpoint>> {
-    let sql = "SELECT * FROM checkpoints WHERE run_id = ?1 ORDER BY id LIMIT ?2";
-    rows::all(tx, sql, params![run.to_string(), i64::try_from(most).unwrap_or(-1)], checkpoint)
 }
 
 fn checkpoint(row: &Row<'_>) -> Result<Checkpoint> {

@@ -86,9 +86,7 @@ impl Conversations<'_> {
     ) -> Result<()> {
         let (project_id, module) = (project_id.into(), module.into());
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
-                begin(tx, id, &project_id, &module, title.as_deref(), at)
-            })
+            .write(Durability::Normal, move |tx| begin(tx, id, &project_id, &module, title.as_deref(), at))
             .await
     }
 
@@ -98,7 +96,7 @@ impl Conversations<'_> {
     /// [`StoreError::NotFound`] when there is none.
     pub async fn get(&self, id: ConversationId) -> Result<Conversation> {
         self.0
-            .read_here(move |tx| {
+            .read(move |tx| {
                 let sql = "SELECT * FROM advisor_conversations WHERE id = ?1";
                 let found = rows::first(tx, sql, [id.to_string()], conversation)?;
                 with_sessions(tx, found.ok_or_else(|| StoreError::missing("conversation", id))?)
@@ -160,7 +158,7 @@ impl Conversations<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] when one of the two does not exist.
     pub async fn link(&self, id: ConversationId, run: RunId) -> Result<()> {
-        self.0.write_here(Durability::Normal, 0, move |tx| link(tx, id, run)).await
+        self.0.write(Durability::Normal, move |tx| link(tx, id, run)).await
     }
 
     async fn set(&self, id: ConversationId, sql: &'static str, value: String, at: Timestamp) -> Result<()> {

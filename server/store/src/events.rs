@@ -43,8 +43,7 @@ impl Events<'_> {
     /// [`StoreError::NotFound`] when there is no such run.
     pub async fn append_all(&self, run: RunId, events: Vec<NewEvent>) -> Result<Vec<Event>> {
         let rows = Rows::of(&events);
-        let first =
-            self.0.write_here(Durability::Normal, rows.text.len(), move |tx| rows.append(tx, run)).await?;
+        let first = self.0.write(Durability::Normal, move |tx| rows.append(tx, run)).await?;
         let event =
             |(seq, NewEvent { kind, data, at })| Event { v: EVENT_VERSION, run, seq, ts: at, kind, data };
         Ok((first..).zip(events).map(event).collect())

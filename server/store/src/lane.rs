@@ -5,21 +5,12 @@
 //! that one that fails takes none of the others with it. Nobody is answered before the commit, so nothing is less durable than
 //! alone, and callers at the same time share what a sync of the disk costs.
 //!
-//! What is to survive a loss of power is synced behind the commit, by the writer's thread but without its connection: the log
-//! is written in order, so one sync takes all that was committed before it. Meanwhile others use the connection.
-//!
-//! To wake a thread that sleeps on another core takes longer than to make a small write. So a small write that nobody must sync is
-//! made by its caller (`*_here`), where the connection is free and nobody waits for it; a small read as well, which finds the
-//! writer's pages in memory. Neither waits for a lock of another process: then it is the thread's. Where writes that wait come one
-//! right after the other, both sides look for what is about to come for a moment before they sleep (`haste.rs`).
+//! To wake a thread that sleeps on another core takes longer than to make a small write: so where writes come one right after the
+//! other, both sides look for what is about to come for a moment before they sleep (`haste.rs`).
 
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -37,58 +28,11 @@ pub(crate) enum Durability {
     Full,
 }
 
-/// So many pages of the log are brought into the file itself. As SQLite does it by itself, but on the thread, when all are answered.
-const PAGES_OF_LOG: i32 = 1000;
-
-thread_local! {
-    /// How many pages the log has, as the last commit on this thread has said.
-    static PAGES: Cell<i32> = const { Cell::new(0) };
-    /// Whether this thread is a caller's, which waits for nobody's lock.
-    static AT_ONCE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Whether the lock of another process is to be waited for on this thread.
-pub(crate) fn may_wait() -> bool {
-    !AT_ONCE.get()
-}
-
 /// A connection and how it is set.
 struct Desk {
     conn: Connection,
     /// None before the first write.
-    journal: Option<Journal>,
-    /// What SQLite does at a commit. None before the first write.
     durability: Option<Durability>,
-    /// The log, once SQLite itself has synced it and the folder it is in: from then on it is synced behind the commit.
-    log: Option<Arc<File>>,
-}
-
-/// How the database is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Journal {
-    /// Ahead, into a log.
-    Log,
-    /// Into memory.
-    Memory,
-    /// With a copy of what was there: each commit must be synced.
-    Copies,
-}
-
-/// A connection that its thread and callers take in turns.
-type Shared = Arc<Mutex<Option<Desk>>>;
-
-fn locked(desk: &Mutex<Option<Desk>>) -> MutexGuard<'_, Option<Desk>> {
-    // Whoever panicked has rolled back.
-    desk.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What a lane counts.
-#[derive(Debug, Default)]
-struct Counts {
-    /// Jobs that were handed in and are not done, but perhaps for a sync.
-    queued: AtomicUsize,
-    /// How long the log was when it was synced last.
-    synced: AtomicU64,
 }
 
 /// Work for whoever has a connection.
@@ -100,10 +44,7 @@ enum Job {
 }
 
 /// Work that gets the connection, or the reason why nobody has one.
-type Alone = Box<dyn FnOnce(Result<&mut Desk>) -> Tell + Send>;
-
-/// Answers a caller, once the connection is free again: what the caller does next may find it so.
-type Tell = Box<dyn FnOnce() + Send>;
+type Alone = Box<dyn FnOnce(Result<&mut Desk>) + Send>;
 
 /// Work that gets a transaction, or the reason why there is none.
 type Within = Box<dyn FnOnce(Result<&Transaction<'_>>) -> Done + Send>;
@@ -136,9 +77,6 @@ pub(crate) struct Lane {
     ended: Mutex<Option<signal::Receiver<()>>>,
     on_error: OnError,
     answers: Answers,
-    /// The connection, where only one thread has it.
-    desk: Option<Shared>,
-    counts: Arc<Counts>,
 }
 
 impl Lane {
@@ -154,22 +92,13 @@ impl Lane {
         let (jobs, queue) = mpsc::channel::<Job>();
         let queue = Arc::new(Mutex::new(queue));
         let (alive, ended) = signal::channel::<()>(1);
-        let counts = Arc::new(Counts::default());
-        let mut shared = None;
         for _ in 0..threads {
-            let (queue, alive) = (Arc::clone(&queue), alive.clone());
-            let desk: Shared = Arc::new(Mutex::new(first.take().map(Desk::new)));
-            let counts = Arc::clone(&counts);
-            if threads == 1 {
-                shared = Some(Arc::clone(&desk));
-            }
+            let (queue, alive, first) = (Arc::clone(&queue), alive.clone(), first.take());
             let connect: Connect = Box::new(connect.clone());
             std::thread::Builder::new()
                 .name(name.to_owned())
                 .spawn(move || {
-                    work(&queue, &desk, &connect, Jobs::of(threads), &counts);
-                    // Closed here, whoever else could reach it.
-                    drop(locked(&desk).take());
+                    work(&queue, first, &connect, Jobs::of(threads));
                     drop(alive);
                 })
                 .map_err(|error| StoreError::Sql { message: format!("no thread: {error}") })?;
@@ -179,70 +108,7 @@ impl Lane {
             ended: Mutex::new(Some(ended)),
             on_error,
             answers: Answers::default(),
-            desk: shared,
-            counts,
         })
-    }
-
-    /// As [`Lane::read`], for a small one: on the caller's thread where the connection is free. None, with the work, where it is not.
-    pub(crate) fn read_here<T, W: FnOnce(&Transaction<'_>) -> Result<T>>(
-        &self,
-        work: W,
-    ) -> Result<Result<T>, W> {
-        self.here(TransactionBehavior::Deferred, work)
-    }
-
-    /// As [`Lane::write`], for a small one that nobody must sync: on the caller's thread where the connection is free.
-    pub(crate) async fn write_here<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        match self.here(TransactionBehavior::Immediate, work) {
-            Ok(result) => result,
-            Err(work) => self.write(Durability::Normal, work).await,
-        }
-    }
-
-    fn here<T, W: FnOnce(&Transaction<'_>) -> Result<T>>(
-        &self,
-        behavior: TransactionBehavior,
-        work: W,
-    ) -> Result<Result<T>, W> {
-        // What was handed in before comes before: a caller may have stopped waiting for it.
-        let Some(desk) = self.desk.as_ref().filter(|_| self.counts.queued.load(Ordering::Acquire) == 0)
-        else {
-            return Err(work);
-        };
-        let Ok(mut desk) = desk.try_lock() else { return Err(work) };
-        let Some(desk) = desk.as_mut() else { return Err(work) };
-        if desk.set(Durability::Normal).is_err() || desk.journal == Some(Journal::Copies) {
-            return Err(work);
-        }
-        AT_ONCE.set(true);
-        let begun = Transaction::new_unchecked(&desk.conn, behavior);
-        AT_ONCE.set(false);
-        let Ok(tx) = begun else { return Err(work) };
-        PAGES.set(0);
-        let done = guarded(|| {
-            let result = work(&tx)?;
-            tx.commit()?;
-            Ok(result)
-        });
-        if PAGES.get() >= PAGES_OF_LOG {
-            // Whether it can be handed in or not: there is always a next time.
-            let shorten = |desk: Result<&mut Desk>| -> Tell {
-                desk.map(Desk::shorten_log).unwrap_or_default();
-                Box::new(|| ())
-            };
-            let _ = self.send(Job::Alone(Box::new(shorten)));
-        }
-        Ok(done.map_err(|error| (self.on_error)(error)))
-    }
-
-    /// How long the log was when it was synced last, of what this lane has written.
-    #[cfg(test)]
-    pub(crate) fn synced(&self) -> u64 {
-        self.counts.synced.load(Ordering::Acquire)
     }
 
     /// Runs `work` in one read transaction: it sees one state of the database.
@@ -251,7 +117,7 @@ impl Lane {
         work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.run(move |desk| {
-            let tx = begin(&desk.conn, TransactionBehavior::Deferred)?;
+            let tx = begin(&mut desk.conn, TransactionBehavior::Deferred)?;
             work(&tx)
         })
         .await
@@ -300,7 +166,7 @@ impl Lane {
         let job: Alone = Box::new(move |desk| {
             let result = guarded(|| work(desk?)).map_err(|error| on_error(error));
             // Nobody may be waiting any more, which changes nothing.
-            Box::new(move || drop(answer.send(result)))
+            let _ = answer.send(result);
         });
         self.send(Job::Alone(job))?;
         waiting.await.unwrap_or(Err(StoreError::Closed))
@@ -308,9 +174,7 @@ impl Lane {
 
     fn send(&self, job: Job) -> Result<()> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let jobs = jobs.as_ref().ok_or(StoreError::Closed)?;
-        self.counts.queued.fetch_add(1, Ordering::AcqRel);
-        jobs.send(job).map_err(|_| StoreError::Closed)
+        jobs.as_ref().ok_or(StoreError::Closed)?.send(job).map_err(|_| StoreError::Closed)
     }
 
     /// Finishes what is queued, closes the connections, and returns when all of it is done.
@@ -325,13 +189,8 @@ impl Lane {
 }
 
 /// The life of one thread.
-fn work(
-    queue: &Mutex<mpsc::Receiver<Job>>,
-    shared: &Mutex<Option<Desk>>,
-    connect: &Connect,
-    mut jobs: Jobs,
-    counts: &Counts,
-) {
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, first: Option<Connection>, connect: &Connect, mut jobs: Jobs) {
+    let mut desk = first.map(Desk::new);
     let mut next = None;
     loop {
         let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -343,18 +202,12 @@ fn work(
                 None => return,
             },
         };
-        PAGES.set(0);
-        let mut held = locked(shared);
-        let desk = match &mut *held {
+        let desk = match &mut desk {
             Some(desk) => Ok(desk),
-            none => connect().map(|conn| none.insert(Desk::new(conn))),
+            None => connect().map(|conn| desk.insert(Desk::new(conn))),
         };
-        let mut made = Made::default();
-        let done = match job {
-            Job::Alone(work) => {
-                made.alone = Some(work(desk));
-                1
-            }
+        match job {
+            Job::Alone(work) => work(desk),
             Job::Write(first) => {
                 let mut group = VecDeque::from([first]);
                 while group.len() < TOGETHER && next.is_none() {
@@ -364,55 +217,11 @@ fn work(
                         Err(_) => break,
                     }
                 }
-                let writes = group.len();
                 match desk {
-                    Ok(desk) => desk.write_together(group, &mut made),
+                    Ok(desk) => desk.write_together(group),
                     Err(error) => refuse(group, &error),
                 }
-                writes
             }
-        };
-        drop(held);
-        counts.queued.fetch_sub(done, Ordering::AcqRel);
-        made.tell(counts);
-        if PAGES.get() >= PAGES_OF_LOG
-            && let Some(desk) = &mut *locked(shared)
-        {
-            desk.shorten_log();
-        }
-    }
-}
-
-/// What a thread has made with the connection, and whom it has to answer.
-#[derive(Default)]
-struct Made {
-    alone: Option<Tell>,
-    done: Vec<(Done, Result<()>)>,
-    /// Those that are answered when the log is synced.
-    unsynced: Vec<Done>,
-    log: Option<Arc<File>>,
-}
-
-impl Made {
-    fn tell(self, counts: &Counts) {
-        if let Some(tell) = self.alone {
-            tell();
-        }
-        for (done, committed) in self.done {
-            (done.tell)(committed);
-        }
-        let Some(log) = self.log else { return };
-        // What is committed from here on may be in it or not; what was before is.
-        let length = log.metadata().map(|log| log.len());
-        let synced = log.sync_data().map_err(|error| match error.kind() {
-            std::io::ErrorKind::StorageFull => StoreError::Full,
-            _ => StoreError::Sql { message: format!("the disk did not take what was written: {error}") },
-        });
-        if let (Ok(length), Ok(())) = (length, &synced) {
-            counts.synced.store(length, Ordering::Release);
-        }
-        for done in self.unsynced {
-            (done.tell)(synced.clone());
         }
     }
 }
@@ -451,114 +260,63 @@ fn within(tx: &Transaction<'_>, write: Write) -> Done {
 
 impl Desk {
     fn new(conn: Connection) -> Self {
-        Self { conn, journal: None, durability: None, log: None }
+        Self { conn, durability: None }
     }
 
-    /// Makes these writes and commits them together. What SQLite rolled back before its time is an error to all it held. Those that
-    /// are to be synced, where SQLite has not done it, are told apart.
-    fn write_together(&mut self, mut group: VecDeque<Write>, told: &mut Made) {
+    /// Makes these writes and commits them together. What SQLite rolled back before its time is an error to all it held.
+    fn write_together(&mut self, mut group: VecDeque<Write>) {
         while let Some(full) =
             group.iter().map(|write| write.durability == Durability::Full).reduce(|a, b| a || b)
         {
             let durability = if full { Durability::Full } else { Durability::Normal };
-            let tx =
-                match self.set(durability).and_then(|()| begin(&self.conn, TransactionBehavior::Immediate)) {
-                    Ok(tx) => tx,
-                    Err(error) => return refuse(group, &error),
-                };
+            let tx = match self
+                .set(durability)
+                .and_then(|()| begin(&mut self.conn, TransactionBehavior::Immediate))
+            {
+                Ok(tx) => tx,
+                Err(error) => return refuse(group, &error),
+            };
             let is_alone = group.len() == 1;
             let mut made = Vec::new();
             while let Some(write) = group.pop_front() {
-                let durability = write.durability;
-                let done = if is_alone { (write.work)(Ok(&tx)) } else { within(&tx, write) };
-                made.push((done, durability));
+                made.push(if is_alone { (write.work)(Ok(&tx)) } else { within(&tx, write) });
                 if tx.is_autocommit() {
                     break;
                 }
             }
             let committed = if tx.is_autocommit() {
-                let why = made.last().and_then(|(done, _)| done.failed.clone());
+                let why = made.last().and_then(|done| done.failed.clone());
                 let lost = || StoreError::Sql { message: "the transaction was rolled back".to_owned() };
                 Err(why.unwrap_or_else(lost))
-            } else if made.iter().any(|(done, _)| done.failed.is_none()) {
+            } else if made.iter().any(|done| done.failed.is_none()) {
                 tx.commit().map_err(StoreError::from)
             } else {
                 // Dropped, and so rolled back, before anyone is answered.
                 drop(tx);
                 Ok(())
             };
-            for (done, durability) in made {
-                let is_kept = done.failed.is_none() && committed.is_ok();
-                match &self.log {
-                    Some(log) if durability == Durability::Full && is_kept => {
-                        told.log.get_or_insert_with(|| Arc::clone(log));
-                        told.unsynced.push(done);
-                    }
-                    _ => told.done.push((done, committed.clone())),
-                }
-            }
-            if full && committed.is_ok() && self.log.is_none() && self.journal == Some(Journal::Log) {
-                // SQLite has synced it, and its folder. Where it cannot be opened, SQLite goes on doing that.
-                self.log = log_of(&self.conn).map(Arc::new);
+            for done in made {
+                (done.tell)(committed.clone());
             }
         }
     }
 
-    /// Has SQLite do what these writes need at their commit.
     fn set(&mut self, durability: Durability) -> Result<()> {
-        let journal = match self.journal {
-            Some(journal) => journal,
-            None => {
-                let journal: String = self.conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-                let journal = match journal.as_str() {
-                    "wal" => Journal::Log,
-                    "memory" => Journal::Memory,
-                    _ => Journal::Copies,
-                };
-                if journal == Journal::Log {
-                    // In place of SQLite's own way, which has whoever commits wait for it.
-                    self.conn.wal_hook(Some(|_, pages| {
-                        PAGES.set(pages);
-                        Ok(())
-                    }));
-                }
-                *self.journal.insert(journal)
-            }
-        };
-        let durability = match journal {
-            Journal::Log if self.log.is_some() => Durability::Normal,
-            Journal::Log => durability,
-            Journal::Memory => Durability::Normal,
-            // Without a log, less than a full sync can cost more than the last moments: the file itself.
-            Journal::Copies => Durability::Full,
-        };
-        if self.durability != Some(durability) {
-            let level = if durability == Durability::Full { "FULL" } else { "NORMAL" };
-            self.conn.pragma_update(None, "synchronous", level)?;
-            self.durability = Some(durability);
+        if self.durability == Some(durability) {
+            return Ok(());
         }
+        let journal: String = self.conn.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        // Without a write-ahead log, less than a full sync can cost more than the last moments: the file itself.
+        let full = durability == Durability::Full || !matches!(journal.as_str(), "wal" | "memory");
+        self.conn.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?;
+        self.durability = Some(durability);
         Ok(())
     }
-
-    /// Brings into the file what is in the log, as far as nobody reads it, so that the log begins anew.
-    fn shorten_log(&mut self) {
-        let done = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = done {
-            tracing::warn!(%error, "the log could not be brought into the database");
-        }
-    }
-}
-
-/// The log of a database that is open: it stays the same file until the last connection is closed.
-fn log_of(conn: &Connection) -> Option<File> {
-    let mut path = PathBuf::from(conn.path()?).into_os_string();
-    path.push("-wal");
-    File::options().read(true).write(true).open(path).ok()
 }
 
 /// Begins a transaction. The busy handler has waited already where it could; what is left are moments in which SQLite
 /// does not ask it, such as another process recovering the log.
-fn begin(conn: &Connection, behavior: TransactionBehavior) -> Result<Transaction<'_>> {
+fn begin(conn: &mut Connection, behavior: TransactionBehavior) -> Result<Transaction<'_>> {
     let mut tries = 0;
     loop {
         match Transaction::new_unchecked(conn, behavior).map_err(StoreError::from) {

@@ -108,7 +108,7 @@ impl Leases<'_> {
     /// [`crate::StoreError`] when it could not be written.
     pub async fn heartbeat(&self, name: &str, owner: &Owner, now: Timestamp) -> Result<bool> {
         let (name, owner) = (name.to_owned(), owner.clone());
-        self.0.write_here(Durability::Normal, 0, move |tx| beat(tx, &name, &owner, now)).await
+        self.0.write(Durability::Normal, move |tx| beat(tx, &name, &owner, now)).await
     }
 
     /// Gives a lease back. False when it was not the owner's.
@@ -118,7 +118,7 @@ impl Leases<'_> {
     pub async fn release(&self, name: &str, owner: &Owner) -> Result<bool> {
         let (name, owner) = (name.to_owned(), owner.clone());
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "DELETE FROM leases WHERE name = ?1 AND pid = ?2 AND boot = ?3 AND started = ?4";
                 Ok(rows::run(tx, sql, params![name, owner.pid, owner.boot, owner.started])? > 0)
             })

@@ -252,7 +252,7 @@ impl Ledger<'_> {
     ) -> Result<()> {
         let durability = if keep.is_some() { Durability::Full } else { Durability::Normal };
         self.0
-            .write_here(durability, 0, move |tx| {
+            .write(durability, move |tx| {
                 if let Some(keep) = &keep {
                     keep.insert(tx, at)?;
                 }
@@ -289,7 +289,7 @@ impl Ledger<'_> {
     /// [`StoreError`] when it could not be written.
     pub async fn withdraw(&self, id: LedgerId) -> Result<bool> {
         let sql = "DELETE FROM ledger WHERE id = ?1 AND settled_at IS NULL";
-        self.0.write_here(Durability::Normal, 0, move |tx| Ok(rows::run(tx, sql, [id.0])? > 0)).await
+        self.0.write(Durability::Normal, move |tx| Ok(rows::run(tx, sql, [id.0])? > 0)).await
     }
 
     /// Settles at its estimate what was reserved by processes that are dead, and returns how many calls that were. An owner

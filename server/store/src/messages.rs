@@ -96,7 +96,7 @@ impl Messages<'_> {
     /// [`StoreError::NotFound`] when the conversation or the run does not exist.
     pub async fn add(&self, message: NewMessage) -> Result<()> {
         self.0
-            .write_here(Durability::Normal, message.content.len(), move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let conversation = message.conversation.to_string();
                 let sql = "INSERT INTO messages
                         (id, conversation_id, run_id, position, role, content, partial, created_at, updated_at)
@@ -133,7 +133,7 @@ impl Messages<'_> {
     ) -> Result<usize> {
         let text = text.into();
         self.0
-            .write_here(Durability::Normal, text.len(), move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let before = "SELECT octet_length(content) AS bytes FROM messages WHERE id = ?1";
                 let bytes = rows::first(tx, before, [id.to_string()], |row| rows::count(row, "bytes"))?
                     .ok_or_else(|| StoreError::missing("message", id))?;
@@ -159,7 +159,7 @@ impl Messages<'_> {
     ) -> Result<()> {
         let text = text.into();
         self.0
-            .write_here(Durability::Normal, text.len(), move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "UPDATE messages SET content = ?2, partial = ?3, updated_at = ?4 WHERE id = ?1
                     RETURNING conversation_id";
                 change(tx, id, sql, &text, partial, at)

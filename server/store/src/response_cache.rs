@@ -59,7 +59,7 @@ impl ResponseCache<'_> {
         let asked = key.clone();
         let found = self
             .0
-            .read_here(move |tx| {
+            .read(move |tx| {
                 let sql = "SELECT value, created_at FROM response_cache WHERE key = ?1";
                 rows::first(tx, sql, [asked], |row| {
                     Ok((rows::json(row, "value")?, rows::time(row, "created_at")?))

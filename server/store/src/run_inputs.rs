@@ -63,7 +63,7 @@ impl RunInputs<'_> {
         // Mostly there is nothing, and finding that out must not wait for the writer.
         let waiting = "SELECT 1 FROM run_inputs WHERE run_id = ?1 AND taken_at IS NULL LIMIT 1";
         let is_waiting =
-            self.0.read_here(move |tx| Ok(tx.prepare_cached(waiting)?.exists([run.to_string()])?)).await?;
+            self.0.read(move |tx| Ok(tx.prepare_cached(waiting)?.exists([run.to_string()])?)).await?;
         if !is_waiting {
             return Ok(Vec::new());
         }
@@ -84,7 +84,7 @@ impl RunInputs<'_> {
     /// [`StoreError`] when the store could not be read.
     pub async fn waiting(&self) -> Result<Vec<RunId>> {
         let sql = "SELECT DISTINCT run_id FROM run_inputs WHERE taken_at IS NULL";
-        self.0.read_here(move |tx| rows::all(tx, sql, [], |row| rows::word(row, "run_id"))).await
+        self.0.read(move |tx| rows::all(tx, sql, [], |row| rows::word(row, "run_id"))).await
     }
 
     /// Everything that was sent to a run, oldest first.
@@ -93,7 +93,7 @@ impl RunInputs<'_> {
     /// [`StoreError`] when the store could not be read.
     pub async fn list(&self, run: RunId) -> Result<Vec<RunInput>> {
         let sql = "SELECT * FROM run_inputs WHERE run_id = ?1 ORDER BY id";
-        self.0.read_here(move |tx| rows::all(tx, sql, [run.to_string()], input)).await
+        self.0.read(move |tx| rows::all(tx, sql, [run.to_string()], input)).await
     }
 }
 

@@ -183,7 +183,7 @@ impl Sessions<'_> {
     /// # Errors
     /// [`StoreError::NotFound`] when there is none.
     pub async fn get(&self, id: RunId) -> Result<Session> {
-        self.0.read_here(move |tx| get(tx, id)).await
+        self.0.read(move |tx| get(tx, id)).await
     }
 
     /// The run whose id begins with `prefix`: hexadecimal digits, hyphens and case do not matter.
@@ -229,7 +229,7 @@ impl Sessions<'_> {
         // A run that comes to rest or to its end is on the disk, and so is everything that was written for it before.
         let rests = to.is_final() || to == RunState::Paused;
         let durability = if rests { Durability::Full } else { Durability::Normal };
-        self.0.write_here(durability, 0, move |tx| transition(tx, id, to, &note, at)).await
+        self.0.write(durability, move |tx| transition(tx, id, to, &note, at)).await
     }
 
     /// Keeps the plan of a run.
@@ -238,7 +238,7 @@ impl Sessions<'_> {
     /// [`StoreError::NotFound`] when there is no such run.
     pub async fn set_plan(&self, id: RunId, plan: Value, at: Timestamp) -> Result<()> {
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "UPDATE agent_sessions SET plan = ?2, updated_at = ?3 WHERE id = ?1";
                 match rows::run(tx, sql, params![id.to_string(), plan.to_string(), at.0])? {
                     0 => Err(StoreError::missing("run", id)),

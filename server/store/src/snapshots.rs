@@ -90,7 +90,7 @@ impl Snapshots<'_> {
     /// [`StoreError::NotFound`] when it was not recorded.
     pub async fn mark_applied(&self, change_set: ChangeSetId) -> Result<()> {
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "UPDATE snapshots SET applied = 1 WHERE change_set_id = ?1";
                 if rows::run(tx, sql, [change_set.to_string()])? == 0 {
                     return Err(StoreError::missing("change set", change_set));
@@ -111,7 +111,7 @@ impl Snapshots<'_> {
     /// [`StoreError`] when it could not be written.
     pub async fn discard(&self, change_set: ChangeSetId) -> Result<()> {
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "DELETE FROM snapshots WHERE change_set_id = ?1 AND applied = 0";
                 rows::run(tx, sql, [change_set.to_string()])?;
                 Ok(())

@@ -18,9 +18,6 @@ use crate::{
 /// Connections for reading, each with its thread. They open when there is something to read.
 const READERS: usize = 3;
 
-/// What callers write themselves has so much text at most: more takes its time, in the indexes above all.
-const MOST_HERE: usize = 4 * 1024;
-
 /// So long a lock of another process is waited for when a file is opened, where the caller does not decide.
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -291,36 +288,6 @@ impl Store {
     ) -> Result<T> {
         let lane = self.0.readers.as_ref().or(self.0.writer.as_ref()).ok_or(StoreError::Closed)?;
         lane.read(work).await
-    }
-
-    /// As [`Store::read`], for what is read in a moment: a few rows, found by an index.
-    pub(crate) async fn read_here<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let work = match &self.0.writer {
-            Some(writer) => match writer.read_here(work) {
-                Ok(result) => return result,
-                Err(work) => work,
-            },
-            None => work,
-        };
-        self.read(work).await
-    }
-
-    /// As [`Store::write`], for what is written in a moment, a few rows with so many bytes of text: on the caller's thread where
-    /// that can be, which it cannot for what must survive a loss of power by itself.
-    pub(crate) async fn write_here<T: Send + 'static>(
-        &self,
-        durability: Durability,
-        bytes: usize,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let writer = self.writer()?;
-        match durability {
-            Durability::Normal if bytes <= MOST_HERE => writer.write_here(work).await,
-            durability => writer.write(durability, work).await,
-        }
     }
 
     /// Runs `work` in a write transaction; it is committed when this returns.

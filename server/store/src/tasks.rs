@@ -124,7 +124,7 @@ impl Tasks<'_> {
     /// [`StoreError::Invalid`] when they wait for each other in a circle, for a task that is not there, or a tier is not
     /// `A`, `B` or `C`; [`StoreError::NotFound`] when there is no such run.
     pub async fn plan(&self, run: RunId, tasks: Vec<NewTask>, at: Timestamp) -> Result<Vec<Task>> {
-        self.0.write_here(Durability::Normal, 0, move |tx| plan(tx, run, &tasks, at)).await
+        self.0.write(Durability::Normal, move |tx| plan(tx, run, &tasks, at)).await
     }
 
     /// The tasks of a run, in the order of the plan.
@@ -132,7 +132,7 @@ impl Tasks<'_> {
     /// # Errors
     /// [`StoreError`] when the store could not be read.
     pub async fn list(&self, run: RunId) -> Result<Vec<Task>> {
-        self.0.read_here(move |tx| list(tx, run)).await
+        self.0.read(move |tx| list(tx, run)).await
     }
 
     /// The tasks that can be begun now: pending, with everything they wait for done.
@@ -141,7 +141,7 @@ impl Tasks<'_> {
     /// [`StoreError`] when the store could not be read.
     pub async fn ready(&self, run: RunId) -> Result<Vec<Task>> {
         self.0
-            .read_here(move |tx| {
+            .read(move |tx| {
                 let tasks = list(tx, run)?;
                 let done: HashSet<TaskId> =
                     tasks.iter().filter(|task| task.status == TaskStatus::Done).map(|task| task.id).collect();
@@ -168,7 +168,7 @@ impl Tasks<'_> {
         at: Timestamp,
     ) -> Result<Task> {
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "UPDATE tasks SET status = ?2,
                         output = coalesce(?3, output),
                         error = ?4,
@@ -198,7 +198,7 @@ impl Tasks<'_> {
     /// [`StoreError`] when it could not be written.
     pub async fn restart_interrupted(&self, run: RunId, at: Timestamp) -> Result<usize> {
         self.0
-            .write_here(Durability::Normal, 0, move |tx| {
+            .write(Durability::Normal, move |tx| {
                 let sql = "UPDATE tasks SET status = 'pending', updated_at = ?2 WHERE run_id = ?1 AND status = 'running'";
                 Ok(rows::run(tx, sql, params![run.to_string(), at.0])?)
             })

@@ -3,11 +3,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use assist_base::{ContentHash, ConversationId, EventKind, RunId, RunState, Timestamp};
+use assist_base::{ContentHash, ConversationId, EventKind, RunId, Timestamp};
 use serde_json::json;
 
 use super::*;
-use crate::{NewSession, TransitionNote};
+use crate::NewSession;
 
 async fn with_run(store: &Store) -> RunId {
     let id = RunId::new();
@@ -129,117 +129,27 @@ async fn a_write_is_made_also_when_nobody_waits_for_it() {
     assert_eq!(store.events().list(run, 1).await.unwrap().len(), 1);
 }
 
-/// What a loss of power right now leaves: the file, and of its log only what was synced.
-fn after_a_loss_of_power(store: &Store) -> tempfile::TempDir {
-    let left = tempfile::tempdir().unwrap();
-    let path = store.path().unwrap();
-    let log = std::fs::read(path.with_extension("db-wal")).unwrap();
-    let synced = usize::try_from(store.writer().unwrap().synced()).unwrap();
-    std::fs::copy(path, left.path().join(open::FILE)).unwrap();
-    std::fs::write(left.path().join(format!("{}-wal", open::FILE)), &log[..synced]).unwrap();
-    left
-}
-
-/// The stages of the run's checkpoints that a loss of power right now leaves.
-async fn left(store: &Store, run: RunId) -> Vec<String> {
-    let folder = after_a_loss_of_power(store);
-    let store = Store::open(folder.path()).unwrap();
-    store.check().await.unwrap();
-    let stages = store.checkpoints().list(run).await.unwrap().into_iter().map(|point| point.stage).collect();
-    store.close().await;
-    stages
-}
-
-/// What must survive a loss of power is on the disk when its call returns, with all that was written before; what was written
-/// ahead of it is not waited for.
+/// What must survive a loss of power is synced when the call returns, and only that.
 #[tokio::test]
-async fn what_must_survive_a_loss_of_power_does_with_all_that_came_before_it() {
+async fn only_what_must_survive_a_power_cut_pays_for_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    let run = with_run(&store).await;
-    let add = async |stage: &str| store.checkpoints().add(run, stage, None, json!({}), Timestamp(0)).await;
-    let ahead =
-        async |stage: &str| store.checkpoints().add_ahead(run, stage, None, json!({}), Timestamp(0)).await;
-    // The first is synced by SQLite itself, the others behind their commit.
-    for stage in ["first", "second"] {
-        add(stage).await.unwrap();
-    }
-    assert_eq!(left(&store, run).await, ["first", "second"]);
-    ahead("third").await.unwrap();
-    append(&store, run, 100).await.unwrap();
-    assert_eq!(left(&store, run).await, ["first", "second"], "nothing has synced it");
-    add("fourth").await.unwrap();
-    assert_eq!(left(&store, run).await, ["first", "second", "third", "fourth"]);
-    // Those that are committed together are synced together.
-    let (fifth, sixth) = tokio::join!(add("fifth"), add("sixth"));
-    assert!(fifth.unwrap() < sixth.unwrap());
-    assert_eq!(left(&store, run).await.len(), 6);
-    ahead("seventh").await.unwrap();
-    store
-        .sessions()
-        .transition(run, RunState::Stopped, TransitionNote::default(), Timestamp(0))
+    let level = async |durability| {
+        store
+            .write(durability, |tx| {
+                Ok(tx.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+            })
+            .await
+            .unwrap()
+    };
+    assert_eq!(level(Durability::Normal).await, 1);
+    assert_eq!(level(Durability::Full).await, 2);
+    assert_eq!(level(Durability::Normal).await, 1);
+    let journal = store
+        .read(|tx| Ok(tx.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0))?))
         .await
         .unwrap();
-    assert_eq!(left(&store, run).await.len(), 7, "a run that has ended is on the disk");
-}
-
-/// The log is brought into the file behind the answers, and goes on from its beginning.
-#[tokio::test]
-async fn a_log_that_has_grown_is_brought_into_the_file_by_whoever_made_it_grow() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    let run = with_run(&store).await;
-    let file = || store.path().unwrap().metadata().unwrap().len();
-    let before = file();
-    for _ in 0..600 {
-        append(&store, run, 3_000).await.unwrap();
-    }
-    // Whatever was handed in before it is done.
-    store.exclusive(|_| Ok(())).await.unwrap();
-    assert!(file() > before + 500_000, "{} bytes are in the file", file());
-    assert_eq!(store.events().list(run, 1).await.unwrap().len(), 600);
-}
-
-/// Small writes and reads are made where they are asked for, but wait for nobody: neither for work that was handed in before, nor for
-/// another process.
-#[tokio::test]
-async fn what_a_caller_writes_itself_comes_behind_what_was_handed_in() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    let run = with_run(&store).await;
-    let here = std::thread::current().id();
-    let write = || store.write_here(Durability::Normal, 0, |_| Ok(std::thread::current().id()));
-    assert_eq!(write().await, Ok(here));
-    assert_eq!(store.read_here(|_| Ok(std::thread::current().id())).await, Ok(here));
-    // Handed in, and never waited for.
-    let (begun, has_begun) = mpsc::channel();
-    let (go, may_go) = mpsc::channel::<()>();
-    let mut handed_in = Box::pin(store.write(Durability::Normal, move |tx| {
-        begun.send(()).unwrap();
-        may_go.recv().unwrap();
-        tx.execute("UPDATE agent_sessions SET summary = 'first'", [])?;
-        Ok(())
-    }));
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    assert!(handed_in.as_mut().poll(&mut context).is_pending());
-    has_begun.recv().unwrap();
-    drop(handed_in);
-    let mut second = Box::pin(store.write_here(Durability::Normal, 0, |tx| {
-        Ok(tx.execute("UPDATE agent_sessions SET summary = summary || ', second'", [])?)
-    }));
-    assert!(second.as_mut().poll(&mut context).is_pending());
-    go.send(()).unwrap();
-    assert_eq!(second.await, Ok(1));
-    assert_eq!(store.sessions().get(run).await.unwrap().summary.as_deref(), Some("first, second"));
-    // What fails leaves nothing, and the next is not hindered.
-    let failed: Result<()> = store
-        .write_here(Durability::Normal, 0, |tx| {
-            tx.execute("DELETE FROM agent_sessions", [])?;
-            panic!("a bug")
-        })
-        .await;
-    assert!(matches!(failed, Err(StoreError::Sql { .. })), "{failed:?}");
-    assert_eq!(store.sessions().get(run).await.unwrap().id, run);
+    assert_eq!(journal, "wal");
 }
 
 /// On a network disk: no write-ahead log, every commit synced, readers and the writer take turns.
